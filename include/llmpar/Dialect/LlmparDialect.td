@@ -1,0 +1,64 @@
+//===- LlmparDialect.td - The llmpar dialect and its attributes -----------===//
+#ifndef LLMPAR_DIALECT_TD
+#define LLMPAR_DIALECT_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/OpBase.td"
+
+def Llmpar_Dialect : Dialect {
+  let name = "llmpar";
+  let cppNamespace = "::llmpar";
+  let summary = "transformer graphs over global tensors, and their sharded form";
+  let description = [{
+    Pure tensor operations with static shapes. Every op that computes implements
+    `FactorOpInterface`: its factor rule says how it may be sharded, what a shard
+    computes and what remains to be combined.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let hasOperationAttrVerify = 1;
+  let hasRegionArgAttrVerify = 1;
+  let extraClassDeclaration = [{
+    /// Discardable attributes. On an op: the sharding of each result, and the
+    /// sharding that each operand must have. On a function argument: the first.
+    static constexpr llvm::StringLiteral kOutShardings = "llmpar.out";
+    static constexpr llvm::StringLiteral kInShardings = "llmpar.in";
+    /// On an argument or function result: its ONNX name, and the names of its
+    /// symbolic dimensions ("" for a static one).
+    static constexpr llvm::StringLiteral kName = "llmpar.name";
+    static constexpr llvm::StringLiteral kDims = "llmpar.dims";
+    /// On an op after llmpar-localize-shapes: the global types of its results.
+    static constexpr llvm::StringLiteral kGlobalTypes = "llmpar.global";
+    /// On the module: the folder of the ONNX file, and its file name.
+    static constexpr llvm::StringLiteral kModelDir = "llmpar.model_dir";
+  }];
+}
+
+class Llmpar_Attr<string name, string attrMnemonic> : AttrDef<Llmpar_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def ExternalAttr : Llmpar_Attr<"External", "external"> {
+  let summary = "a row-major tensor inside a file: path, byte offset, byte size";
+  let parameters = (ins StringRefParameter<>:$path, "int64_t":$offset, "int64_t":$size);
+  let assemblyFormat = "`<` $path `,` $offset `,` $size `>`";
+}
+
+def DimShardingAttr : Llmpar_Attr<"DimSharding", "dim"> {
+  let summary = "mesh axes of one dimension, major first; shards are multiples of `unit` elements";
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$axes, DefaultValuedParameter<"int64_t", "1">:$unit);
+  let hasCustomAssemblyFormat = 1;
+}
+
+def ShardingAttr : Llmpar_Attr<"Sharding", "sharding"> {
+  let summary = "how a value lies on a mesh";
+  let description = [{
+    `#llmpar.sharding<@m, [{"dp"}, {}, {"tp":64} ], partial = {"x" : sum}>`: mesh axes per
+    dimension, outermost first, an optional unit (shards are multiples of 64 elements), and
+    the axes over which the value is still to be combined.
+  }];
+  let parameters = (ins "::mlir::FlatSymbolRefAttr":$mesh, ArrayRefParameter<"DimShardingAttr">:$dims,
+                        ArrayRefParameter<"::mlir::NamedAttribute">:$partial);
+  let hasCustomAssemblyFormat = 1;
+}
+#endif // LLMPAR_DIALECT_TD

@@ -1,0 +1,46 @@
+//===- Compile.h - From a model file to a program ---------------*- C++ -*-===//
+//
+//   CompileOptions options{.mesh = "dp=2,tp=2", .layout = "hybrid", .dims = {"batch=2", "seq=64"}};
+//   CompileResult result = compileModel(context, "model.onnx", options);
+//   if (!result.ok) // diagnostics went to the context's handler
+//   write(result.program);
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_DRIVER_COMPILE_H
+#define LLMPAR_DRIVER_COMPILE_H
+
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Error.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include <string>
+#include <vector>
+
+namespace llmpar {
+
+struct CompileOptions {
+  std::string mesh;                ///< "dp=2,tp=2"; empty: one device
+  std::string layout = "single";   ///< single, data, tensor, hybrid
+  std::vector<std::string> pins;   ///< "name-pattern=[axis,-,...]"
+  std::vector<std::string> dims;   ///< "batch=2"
+  llvm::StringMap<llvm::SmallVector<int64_t>> inputShapes; ///< of given inputs: they bind dimensions too
+  std::string compileTo;           ///< a phase's name; empty: all
+  std::string dumpDir;             ///< one file per phase, if not empty
+};
+
+struct CompileResult {
+  bool ok = false;
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
+  std::vector<char> program;                ///< the program file, when all phases ran
+};
+
+/// Compiles an .onnx, .onnx.gz or .mlir file. Errors are diagnostics of `context`.
+CompileResult compileModel(mlir::MLIRContext &context, llvm::StringRef path, const CompileOptions &options);
+
+/// Every pass and dialect of the project, for llmpar-opt and its siblings.
+void registerAllLlmparPasses();
+void registerAllLlmparDialects(mlir::DialectRegistry &registry);
+
+} // namespace llmpar
+
+#endif // LLMPAR_DRIVER_COMPILE_H

@@ -1,0 +1,29 @@
+//===- Pipelines.h - The pass order -----------------------------*- C++ -*-===//
+#ifndef LLMPAR_DRIVER_PIPELINES_H
+#define LLMPAR_DRIVER_PIPELINES_H
+
+#include "llmpar/Core/Sharding.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace llmpar {
+
+/// Which axes a named method uses.
+///   single: no axis (and no mesh)   data: the batch over the axis   tensor: weights over the axis
+///   hybrid: data over "dp" (or the first axis), tensor over "tp" (or the last)
+struct LayoutAxes {
+  std::string data, tensor;
+};
+
+/// Errors: an unknown method; a mesh whose axes do not fit it.
+llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
+
+/// One function per phase of Phases.h that is made of passes.
+void buildSimplify(mlir::OpPassManager &pm);
+void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins);
+void buildPartition(mlir::OpPassManager &pm);
+void buildLocalize(mlir::OpPassManager &pm);
+void buildLower(mlir::OpPassManager &pm);
+
+} // namespace llmpar
+
+#endif // LLMPAR_DRIVER_PIPELINES_H

@@ -1,0 +1,75 @@
+//===- RecordPlan.h - Loads, records and storages of a function -*- C++ -*-===//
+//
+// What is the same on every rank: which ops become records of `init` and `main`, which weights
+// (or slices of them) are loaded, and which values share a storage.
+//
+//   %w = load_weight @w ; %s = slice %w       -> a load of the slice only
+//   %t = transpose %s                         -> init record: depends on weights only
+//   %y = matmul %x, %t                        -> main record; %t's storage: Staging (packed)
+//   %z = unary "gelu" %y                      -> main record, in place: %z shares %y's storage
+//   %r = reshape %z                           -> no record: %r is %z's storage
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_LOWERING_RECORDPLAN_H
+#define LLMPAR_LOWERING_RECORDPLAN_H
+
+#include "llmpar/Lowering/ValueLayouts.h"
+#include "llmpar/Planner/PackBuffers.h"
+#include <vector>
+
+namespace llmpar {
+
+/// Where a storage's bytes come from.
+enum class Origin : uint8_t { Load, Input, Init, Main };
+/// Where they live: the arenas Weights and Staging, or Activations during init or main.
+enum class Home : uint8_t { Weights, Staging, Init, Main };
+
+/// Memory that one or more values share. All have the same bytes on every rank.
+struct Storage {
+  mlir::Value value; ///< one of them
+  Origin origin;
+  Home home = Home::Main;
+  Lifetime lifetime;     ///< records of init or main, for the homes Init and Main
+  int64_t lastInit = -1; ///< last record of init that reads it, -1: none
+  int64_t lastMain = -1;
+  bool isPacked = true; ///< main reads it only as the weight of packable products
+};
+
+/// A box of a weight or constant; its extents are the valid ones of `value`.
+struct LoadPlan {
+  mlir::Value value;
+  mlir::Attribute source;          ///< FlatSymbolRefAttr of a weight, or the constant
+  Shape shape;                     ///< of the source
+  llvm::SmallVector<int64_t> base; ///< where the global value begins in the source
+  int storage;
+};
+
+struct RecordPlan {
+  mlir::Operation *op; ///< null: copies `source` to an output's own storage
+  mlir::Value source;
+  llvm::SmallVector<int, 3> inputs;  ///< storages of the operands
+  llvm::SmallVector<int, 1> outputs; ///< storages of the results
+};
+
+struct OutputPlan {
+  mlir::Value value;
+  int storage;
+};
+
+struct FunctionPlan {
+  std::vector<Storage> storages;
+  std::vector<LoadPlan> loads;
+  std::vector<RecordPlan> init, main;
+  llvm::SmallVector<int> arguments; ///< storages, -1 for an unused argument
+  std::vector<OutputPlan> outputs;
+  std::vector<int> group; ///< storage -> the one whose place it takes (in-place reuse), or itself
+};
+
+mlir::FailureOr<FunctionPlan> planRecords(mlir::func::FuncOp func, const ValueLayouts &layouts);
+
+/// Lets results take the place of operands that end at their record. Part of planRecords.
+void reuseInPlace(FunctionPlan &plan, const ValueLayouts &layouts);
+
+} // namespace llmpar
+
+#endif // LLMPAR_LOWERING_RECORDPLAN_H

@@ -1,0 +1,31 @@
+//===- Passes.h - From shardings to collectives on local tensors -*- C++ -*-===//
+//
+// In order: [ShardInputs, ApplyPins] PropagateShardings, InsertReshards,
+// LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
+// has its global type; shardings are attributes (see LlmparDialect.td).
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_PARTITION_PASSES_H
+#define LLMPAR_PARTITION_PASSES_H
+
+#include "llmpar/Dialect/Llmpar.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace llmpar {
+
+#define GEN_PASS_DECL
+#include "llmpar/Partition/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "llmpar/Partition/Passes.h.inc"
+
+/// Reads / writes an op's `llmpar.in` and `llmpar.out`.
+llvm::SmallVector<Sharding> inShardings(mlir::Operation *op, const Mesh &mesh);
+void setInShardings(mlir::Operation *op, llvm::ArrayRef<Sharding> shardings, const Mesh &mesh);
+
+/// The function that the module runs; emits an error if there is none.
+mlir::func::FuncOp mainFunction(mlir::ModuleOp module);
+
+} // namespace llmpar
+
+#endif // LLMPAR_PARTITION_PASSES_H

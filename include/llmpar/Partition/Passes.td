@@ -1,0 +1,47 @@
+//===- Passes.td - From shardings to collectives on local tensors ---------===//
+include "mlir/Pass/PassBase.td"
+
+class PartitionPass<string arg> : Pass<arg, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::llmpar::LlmparDialect", "::mlir::func::FuncDialect"];
+}
+
+def SplitPackedProjections : PartitionPass<"llmpar-split-packed-projections"> {
+  let summary = "Turn slices of a weight product's columns into products with slices of the weight";
+  let description = [{
+    `slice(matmul(x, w) + b, columns)` becomes `matmul(x, slice(w)) + slice(b)`, so that each of a packed
+    query, key and value projection can be sharded by heads.
+  }];
+}
+def ShardInputs : PartitionPass<"llmpar-shard-inputs"> {
+  let summary = "Shard the batch dimension of the inputs over an axis";
+  let description = [{
+    The batch is the first dimension of the first input; another input has it where it has the same symbolic
+    name, else in a first dimension of the same size.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"\"", "mesh axis">];
+}
+def ApplyPins : PartitionPass<"llmpar-apply-pins"> {
+  let summary = "Shard the inputs and weights whose names match a pattern";
+  let options = [ListOption<"pins", "pins", "std::string", "name-pattern=[axis,-,...], e.g. 'h.*.weight=[-,tp]'">];
+}
+def PropagateShardings : PartitionPass<"llmpar-propagate-shardings"> {
+  let summary = "Decide the sharding of every op from its operands, in one topological sweep";
+  let description = [{
+    Every mesh axis goes to the factor that most operand bytes vote for. With `tensor-axis`, a weight product
+    whose activation has not used that axis becomes column-parallel, and an embedding shards its vocabulary.
+    Writes `llmpar.in` and `llmpar.out`; changes no op.
+  }];
+  let options = [Option<"tensorAxis", "tensor-axis", "std::string", "\"\"", "axis of tensor parallelism, if any">];
+}
+def InsertReshards : PartitionPass<"llmpar-insert-reshards"> {
+  let summary = "Insert a reshard where a value's sharding differs from what its user needs";
+}
+def LowerReshards : PartitionPass<"llmpar-lower-reshards"> {
+  let summary = "Replace each reshard by collectives";
+}
+def CombineCollectives : PartitionPass<"llmpar-combine-collectives"> {
+  let summary = "Turn an all-reduce whose every use keeps a slice into a reduce-scatter";
+}
+def LocalizeShapes : PartitionPass<"llmpar-localize-shapes"> {
+  let summary = "Give every value the shape of its largest shard";
+}

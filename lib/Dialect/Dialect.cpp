@@ -1,0 +1,305 @@
+//===- Dialect.cpp - The llmpar dialect: attributes, symbols, helpers -------===//
+#include "llmpar/Dialect/Llmpar.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectImplementation.h"
+
+#include "llmpar/Dialect/LlmparDialect.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "llmpar/Dialect/LlmparAttrs.cpp.inc"
+#include "llmpar/Dialect/FactorOpInterface.cpp.inc"
+
+namespace llmpar {
+
+void LlmparDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "llmpar/Dialect/LlmparOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "llmpar/Dialect/LlmparAttrs.cpp.inc"
+      >();
+}
+
+mlir::Operation *LlmparDialect::materializeConstant(mlir::OpBuilder &builder, mlir::Attribute value, mlir::Type type,
+                                                    mlir::Location loc) {
+  auto elements = mlir::dyn_cast<mlir::ElementsAttr>(value);
+  return elements ? ConstantOp::create(builder, loc, type, elements).getOperation() : nullptr;
+}
+
+//===-- Attributes -------------------------------------------------------------===//
+
+// {"dp", "tp" : 64}
+static mlir::ParseResult parseDim(mlir::AsmParser &parser, DimShardingAttr &dim) {
+  llvm::SmallVector<mlir::StringAttr> axes;
+  int64_t unit = 1;
+  if (parser.parseLBrace())
+    return mlir::failure();
+  while (parser.parseOptionalRBrace()) {
+    std::string axis;
+    if ((!axes.empty() && parser.parseComma()) || parser.parseString(&axis))
+      return mlir::failure();
+    axes.push_back(mlir::StringAttr::get(parser.getContext(), axis));
+    if (mlir::succeeded(parser.parseOptionalColon())) {
+      if (parser.parseInteger(unit) || parser.parseRBrace())
+        return mlir::failure();
+      break;
+    }
+  }
+  dim = DimShardingAttr::get(parser.getContext(), axes, unit);
+  return mlir::success();
+}
+static void printDim(mlir::AsmPrinter &printer, DimShardingAttr dim) {
+  printer << "{";
+  llvm::interleaveComma(dim.getAxes(), printer, [&](mlir::StringAttr axis) { printer << '"' << axis.getValue() << '"'; });
+  if (dim.getUnit() != 1)
+    printer << " : " << dim.getUnit();
+  printer << "}";
+}
+
+mlir::Attribute DimShardingAttr::parse(mlir::AsmParser &parser, mlir::Type) {
+  DimShardingAttr dim;
+  if (parser.parseLess() || parseDim(parser, dim) || parser.parseGreater())
+    return {};
+  return dim;
+}
+void DimShardingAttr::print(mlir::AsmPrinter &printer) const {
+  printer << "<";
+  printDim(printer, *this);
+  printer << ">";
+}
+
+mlir::Attribute ShardingAttr::parse(mlir::AsmParser &parser, mlir::Type) {
+  mlir::FlatSymbolRefAttr mesh;
+  llvm::SmallVector<DimShardingAttr> dims;
+  llvm::SmallVector<mlir::NamedAttribute> partial;
+  auto parseOneDim = [&] { return parseDim(parser, dims.emplace_back()); };
+  auto parsePartial = [&]() -> mlir::ParseResult {
+    std::string axis;
+    llvm::StringRef reduction;
+    if (parser.parseString(&axis) || parser.parseColon() || parser.parseKeyword(&reduction))
+      return mlir::failure();
+    if (!reduceKind(reduction))
+      return parser.emitError(parser.getCurrentLocation()) << "'" << reduction << "' is not sum, max, min or prod";
+    partial.emplace_back(mlir::StringAttr::get(parser.getContext(), axis),
+                         mlir::StringAttr::get(parser.getContext(), reduction));
+    return mlir::success();
+  };
+  if (parser.parseLess() || parser.parseAttribute(mesh) || parser.parseComma() ||
+      parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::Square, parseOneDim))
+    return {};
+  if (mlir::succeeded(parser.parseOptionalComma()))
+    if (parser.parseKeyword("partial") || parser.parseEqual() ||
+        parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::Braces, parsePartial))
+      return {};
+  if (parser.parseGreater())
+    return {};
+  return ShardingAttr::get(parser.getContext(), mesh, dims, partial);
+}
+void ShardingAttr::print(mlir::AsmPrinter &printer) const {
+  printer << "<" << getMesh() << ", [";
+  llvm::interleaveComma(getDims(), printer, [&](DimShardingAttr dim) { printDim(printer, dim); });
+  printer << "]";
+  if (!getPartial().empty()) {
+    printer << ", partial = {";
+    llvm::interleaveComma(getPartial(), printer, [&](mlir::NamedAttribute entry) {
+      printer << '"' << entry.getName().getValue() << "\" : " << mlir::cast<mlir::StringAttr>(entry.getValue()).getValue();
+    });
+    printer << "}";
+  }
+  printer << ">";
+}
+
+//===-- Mesh -------------------------------------------------------------------===//
+
+// <["dp"=2, "tp"=4]>
+static mlir::ParseResult parseMeshAxes(mlir::OpAsmParser &parser, mlir::ArrayAttr &axes, mlir::DenseI64ArrayAttr &sizes) {
+  llvm::SmallVector<mlir::Attribute> names;
+  llvm::SmallVector<int64_t> values;
+  auto parseAxis = [&]() -> mlir::ParseResult {
+    std::string name;
+    if (parser.parseString(&name) || parser.parseEqual() || parser.parseInteger(values.emplace_back()))
+      return mlir::failure();
+    names.push_back(parser.getBuilder().getStringAttr(name));
+    return mlir::success();
+  };
+  if (parser.parseLess() || parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::Square, parseAxis) ||
+      parser.parseGreater())
+    return mlir::failure();
+  axes = parser.getBuilder().getArrayAttr(names);
+  sizes = parser.getBuilder().getDenseI64ArrayAttr(values);
+  return mlir::success();
+}
+static void printMeshAxes(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::ArrayAttr axes,
+                          mlir::DenseI64ArrayAttr sizes) {
+  printer << "<[";
+  llvm::interleaveComma(llvm::zip(axes, sizes.asArrayRef()), printer, [&](auto axis) {
+    printer << std::get<0>(axis) << "=" << std::get<1>(axis);
+  });
+  printer << "]>";
+}
+
+mlir::LogicalResult MeshOp::verify() {
+  if (getAxes().size() != getSizes().size())
+    return emitOpError() << getAxes().size() << " axis names, but " << getSizes().size() << " sizes";
+  llvm::StringSet<> seen;
+  for (auto [axis, size] : llvm::zip(getAxes().getAsValueRange<mlir::StringAttr>(), getSizes())) {
+    if (size < 1)
+      return emitOpError() << "axis '" << axis << "' has size " << size << ": sizes are positive";
+    if (!seen.insert(axis).second)
+      return emitOpError() << "axis '" << axis << "' occurs twice";
+  }
+  return mlir::success();
+}
+
+Mesh meshOf(mlir::ModuleOp module) {
+  Mesh mesh;
+  if (auto op = module.lookupSymbol<MeshOp>("mesh"))
+    for (auto [axis, size] : llvm::zip(op.getAxes().getAsValueRange<mlir::StringAttr>(), op.getSizes()))
+      mesh.axes.push_back({axis.str(), size});
+  return mesh;
+}
+
+//===-- Shardings as attributes ---------------------------------------------------===//
+
+ShardingAttr toAttr(const Sharding &sharding, const Mesh &mesh, mlir::MLIRContext *context) {
+  auto name = [&](AxisId axis) { return mlir::StringAttr::get(context, mesh.axes[axis].name); };
+  llvm::SmallVector<DimShardingAttr> dims;
+  for (const DimSharding &dim : sharding.dims)
+    dims.push_back(DimShardingAttr::get(context, llvm::to_vector(llvm::map_range(dim.axes, name)), dim.unit));
+  llvm::SmallVector<mlir::NamedAttribute> partial;
+  for (const PartialAxis &entry : sharding.partial)
+    partial.emplace_back(name(entry.axis), mlir::StringAttr::get(context, reductionName(entry.reduction)));
+  return ShardingAttr::get(context, mlir::FlatSymbolRefAttr::get(context, "mesh"), dims, partial);
+}
+
+static FactorKind reductionOf(llvm::StringRef name) {
+  for (FactorKind kind : {FactorKind::Max, FactorKind::Min, FactorKind::Prod})
+    if (reductionName(kind) == name)
+      return kind;
+  return FactorKind::Sum;
+}
+
+Sharding fromAttr(ShardingAttr attr, const Mesh &mesh) {
+  Sharding sharding;
+  for (DimShardingAttr dim : attr.getDims()) {
+    DimSharding &out = sharding.dims.emplace_back();
+    out.unit = dim.getUnit();
+    for (mlir::StringAttr axis : dim.getAxes())
+      if (AxisId id = mesh.find(axis.getValue()); id >= 0)
+        out.axes.push_back(id);
+  }
+  for (mlir::NamedAttribute entry : attr.getPartial())
+    if (AxisId id = mesh.find(entry.getName().getValue()); id >= 0)
+      sharding.partial.push_back({id, reductionOf(mlir::cast<mlir::StringAttr>(entry.getValue()).getValue())});
+  return sharding;
+}
+
+static mlir::func::FuncOp functionOf(mlir::BlockArgument argument) {
+  return mlir::dyn_cast<mlir::func::FuncOp>(argument.getOwner()->getParentOp());
+}
+
+Sharding shardingOf(mlir::Value value, const Mesh &mesh) {
+  ShardingAttr attr;
+  if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value)) {
+    if (auto function = functionOf(argument))
+      attr = function.getArgAttrOfType<ShardingAttr>(argument.getArgNumber(), LlmparDialect::kOutShardings);
+  } else if (auto array = value.getDefiningOp()->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kOutShardings)) {
+    attr = mlir::dyn_cast<ShardingAttr>(array[mlir::cast<mlir::OpResult>(value).getResultNumber()]);
+  }
+  return attr ? fromAttr(attr, mesh) : Sharding::replicated(mlir::cast<mlir::ShapedType>(value.getType()).getRank());
+}
+
+void setSharding(mlir::Value value, const Sharding &sharding, const Mesh &mesh) {
+  ShardingAttr attr = toAttr(sharding, mesh, value.getContext());
+  if (auto argument = mlir::dyn_cast<mlir::BlockArgument>(value)) {
+    functionOf(argument).setArgAttr(argument.getArgNumber(), LlmparDialect::kOutShardings, attr);
+    return;
+  }
+  mlir::Operation *op = value.getDefiningOp();
+  llvm::SmallVector<mlir::Attribute> all;
+  for (mlir::Value result : op->getResults())
+    all.push_back(result == value ? attr : toAttr(shardingOf(result, mesh), mesh, value.getContext()));
+  op->setAttr(LlmparDialect::kOutShardings, mlir::ArrayAttr::get(value.getContext(), all));
+}
+
+//===-- Tables of the ABI -----------------------------------------------------------===//
+
+std::optional<DType> toDType(mlir::Type type) {
+  if (type.isInteger(1))
+    return DType::Bool;
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  for (int i = 0; i < dtypeCount; ++i)
+    if (dtypeName(static_cast<DType>(i)) == name)
+      return static_cast<DType>(i);
+  return std::nullopt;
+}
+
+mlir::Type toMlirType(DType dtype, mlir::MLIRContext *context) {
+  switch (dtype) {
+  case DType::F32:
+    return mlir::Float32Type::get(context);
+  case DType::F64:
+    return mlir::Float64Type::get(context);
+  case DType::F16:
+    return mlir::Float16Type::get(context);
+  case DType::BF16:
+    return mlir::BFloat16Type::get(context);
+  case DType::Bool:
+    return mlir::IntegerType::get(context, 1);
+  default:
+    return mlir::IntegerType::get(context, dtypeSize(dtype) * 8,
+                                  dtypeName(dtype).front() == 'u' ? mlir::IntegerType::Unsigned
+                                                                  : mlir::IntegerType::Signless);
+  }
+}
+
+static constexpr llvm::StringLiteral unaryNames[] = {
+#define LLMPAR_UNARY(name) #name,
+#include "llmpar/Abi/Kinds.def"
+};
+static constexpr llvm::StringLiteral binaryNames[] = {
+#define LLMPAR_BINARY(name) #name,
+#include "llmpar/Abi/Kinds.def"
+};
+static constexpr llvm::StringLiteral compareNames[] = {
+#define LLMPAR_COMPARE(name) #name,
+#include "llmpar/Abi/Kinds.def"
+};
+static constexpr llvm::StringLiteral reduceNames[] = {
+#define LLMPAR_REDUCE(name) #name,
+#include "llmpar/Abi/Kinds.def"
+};
+static constexpr llvm::StringLiteral scatterNames[] = {"none", "add", "mul", "min", "max"};
+
+static std::optional<int64_t> position(llvm::ArrayRef<llvm::StringLiteral> names, llvm::StringRef name) {
+  auto *it = llvm::find(names, name);
+  return it == names.end() ? std::nullopt : std::optional<int64_t>(it - names.begin());
+}
+std::optional<int64_t> unaryKind(llvm::StringRef name) { return position(unaryNames, name); }
+std::optional<int64_t> binaryKind(llvm::StringRef name) { return position(binaryNames, name); }
+std::optional<int64_t> reduceKind(llvm::StringRef name) { return position(reduceNames, name); }
+std::optional<int64_t> scatterReduction(llvm::StringRef name) { return position(scatterNames, name); }
+bool isComparison(llvm::StringRef name) { return position(compareNames, name).has_value(); }
+
+llvm::StringRef reductionName(FactorKind kind) {
+  switch (kind) {
+  case FactorKind::Max:
+    return "max";
+  case FactorKind::Min:
+    return "min";
+  case FactorKind::Prod:
+    return "prod";
+  default:
+    return "sum";
+  }
+}
+
+} // namespace llmpar
+
+#define GET_OP_CLASSES
+#include "llmpar/Dialect/LlmparOps.cpp.inc"

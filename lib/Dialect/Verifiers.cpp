@@ -1,0 +1,148 @@
+//===- Verifiers.cpp - What result inference does not check -----------------===//
+#include "llmpar/Dialect/Llmpar.h"
+
+namespace llmpar {
+namespace {
+
+Shape shapeOf(mlir::Value value) { return Shape(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); }
+mlir::Type elementOf(mlir::Value value) { return mlir::cast<mlir::RankedTensorType>(value.getType()).getElementType(); }
+
+int64_t count(llvm::ArrayRef<int64_t> shape) {
+  int64_t elements = 1;
+  for (int64_t size : shape)
+    elements *= size;
+  return elements;
+}
+
+/// The names of a list of Abi/Kinds.def, for messages.
+constexpr llvm::StringLiteral unaryList =
+#define LLMPAR_UNARY(name) " " #name
+#include "llmpar/Abi/Kinds.def"
+    ;
+constexpr llvm::StringLiteral binaryList =
+#define LLMPAR_BINARY(name) " " #name
+#include "llmpar/Abi/Kinds.def"
+    ;
+constexpr llvm::StringLiteral reduceList =
+#define LLMPAR_REDUCE(name) " " #name
+#include "llmpar/Abi/Kinds.def"
+    ;
+
+mlir::LogicalResult checkKind(mlir::Operation *op, llvm::StringRef kind, bool known, llvm::StringRef all) {
+  if (!known)
+    return op->emitOpError() << "kind '" << kind << "' is unknown: choose one of" << all;
+  return mlir::success();
+}
+
+mlir::LogicalResult checkReduction(mlir::Operation *op, llvm::StringRef reduction) {
+  if (!scatterReduction(reduction))
+    return op->emitOpError() << "reduction '" << reduction << "' is unknown: choose none, add, mul, min or max";
+  return mlir::success();
+}
+
+} // namespace
+
+mlir::LogicalResult ConstantOp::verify() {
+  mlir::Type expected = getType();
+  if (auto global = (*this)->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kGlobalTypes)) // a shard keeps the whole value
+    expected = mlir::cast<mlir::TypeAttr>(global[0]).getValue();
+  if (getValue().getShapedType() != expected)
+    return emitOpError() << "value of type " << getValue().getShapedType() << ", result of type " << expected;
+  return mlir::success();
+}
+
+mlir::LogicalResult IotaOp::verify() {
+  int64_t rank = getType().getShape().size(), axis = getAxis();
+  if (axis < 0 || axis >= rank)
+    return emitOpError() << "axis " << axis << " is outside 0.." << rank - 1;
+  return mlir::success();
+}
+
+mlir::LogicalResult UnaryOp::verify() {
+  if (mlir::failed(checkKind(*this, getKind(), unaryKind(getKind()).has_value(), unaryList)))
+    return mlir::failure();
+  bool isFloat = mlir::isa<mlir::FloatType>(elementOf(getX()));
+  if (getKind() == "logical_not" && !elementOf(getX()).isInteger(1))
+    return emitOpError() << "'logical_not' of type " << getX().getType() << ": it takes i1";
+  if (getKind() == "bitwise_not" && isFloat)
+    return emitOpError() << "'bitwise_not' of type " << getX().getType() << ": it takes integers";
+  if ((getKind() == "is_nan" || getKind() == "is_inf") && !isFloat)
+    return emitOpError() << "'" << getKind() << "' of type " << getX().getType() << ": it takes floats";
+  return mlir::success();
+}
+
+mlir::LogicalResult BinaryOp::verify() {
+  if (elementOf(getA()) != elementOf(getB()))
+    return emitOpError() << "operands of types " << getA().getType() << " and " << getB().getType()
+                         << ": element types must agree, cast one";
+  if (mlir::failed(checkKind(*this, getKind(), binaryKind(getKind()).has_value(), binaryList)))
+    return mlir::failure();
+  bool isBitwise = getKind().starts_with("bit_") || getKind().starts_with("shift_");
+  if (isBitwise && mlir::isa<mlir::FloatType>(elementOf(getA())))
+    return emitOpError() << "'" << getKind() << "' of type " << getA().getType() << ": it takes integers";
+  return mlir::success();
+}
+
+mlir::LogicalResult SelectOp::verify() {
+  if (!elementOf(getCondition()).isInteger(1))
+    return emitOpError() << "condition of type " << getCondition().getType() << ": its elements must be i1";
+  if (elementOf(getA()) != elementOf(getB()))
+    return emitOpError() << "branches of types " << getA().getType() << " and " << getB().getType()
+                         << ": element types must agree";
+  return mlir::success();
+}
+
+mlir::LogicalResult CastOp::verify() {
+  if (shapeOf(getX()) != shapeOf(getResult()))
+    return emitOpError() << "from " << getX().getType() << " to " << getType() << ": a cast keeps the shape";
+  return mlir::success();
+}
+
+mlir::LogicalResult ReduceOp::verify() { return checkKind(*this, getKind(), reduceKind(getKind()).has_value(), reduceList); }
+
+mlir::LogicalResult ReshapeOp::verify() {
+  if (elementOf(getX()) != elementOf(getResult()) || count(shapeOf(getX())) != count(shapeOf(getResult())))
+    return emitOpError() << "from " << getX().getType() << " (" << count(shapeOf(getX())) << " elements) to " << getType()
+                         << " (" << count(shapeOf(getResult())) << " elements)";
+  return mlir::success();
+}
+
+mlir::LogicalResult BroadcastOp::verify() {
+  Shape x = shapeOf(getX()), y = shapeOf(getResult());
+  bool fits = x.size() <= y.size() && elementOf(getX()) == elementOf(getResult());
+  for (size_t i = 0; fits && i < x.size(); ++i)
+    fits = x[i] == 1 || x[i] == y[y.size() - x.size() + i];
+  if (!fits)
+    return emitOpError() << getX().getType() << " does not broadcast to " << getType();
+  return mlir::success();
+}
+
+mlir::LogicalResult SliceOp::verify() {
+  Shape x = shapeOf(getX()), y = shapeOf(getResult());
+  if (y.size() != x.size() || getStarts().size() != x.size() || getSteps().size() != x.size())
+    return emitOpError() << "needs one start, one step and one result dimension for each of " << x.size() << " dimensions";
+  for (size_t dim = 0; dim < x.size(); ++dim) {
+    int64_t first = getStarts()[dim], last = first + (y[dim] - 1) * getSteps()[dim];
+    if (getSteps()[dim] == 0 || (y[dim] > 0 && (first < 0 || first >= x[dim] || last < 0 || last >= x[dim])))
+      return emitOpError() << "takes elements " << first << ".." << last << " with step " << getSteps()[dim]
+                           << " of dimension " << dim << ", which has " << x[dim];
+  }
+  return mlir::success();
+}
+
+mlir::LogicalResult PadOp::verify() {
+  Shape x = shapeOf(getX()), y = shapeOf(getResult());
+  if (y.size() != x.size() || getLow().size() != x.size() || static_cast<int64_t>(getMode()) < 0 || static_cast<int64_t>(getMode()) > 3)
+    return emitOpError() << "needs one low padding and one result dimension for each of " << x.size()
+                         << " dimensions, and a mode of 0..3";
+  for (size_t dim = 0; dim < x.size(); ++dim)
+    if (getLow()[dim] < 0 || x[dim] + getLow()[dim] > y[dim])
+      return emitOpError() << "dimension " << dim << ": " << x[dim] << " elements behind " << getLow()[dim]
+                           << " of padding do not fit " << y[dim];
+  return mlir::success();
+}
+
+mlir::LogicalResult ScatterNdOp::verify() { return checkReduction(*this, getReduction()); }
+mlir::LogicalResult ScatterElementsOp::verify() { return checkReduction(*this, getReduction()); }
+
+} // namespace llmpar

@@ -1,0 +1,159 @@
+//===- Compile.cpp - From a model file to a program -------------------------===//
+#include "llmpar/Driver/Compile.h"
+
+#include "llmpar/Driver/Phases.h"
+#include "llmpar/Driver/Pipelines.h"
+#include "llmpar/Dialect/Llmpar.h"
+#include "llmpar/Exec/Exec.h"
+#include "llmpar/Exec/ProgramFile.h"
+#include "llmpar/Frontend/ImportOnnx.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+
+namespace llmpar {
+namespace {
+
+class Compiler {
+public:
+  Compiler(mlir::MLIRContext &context, llvm::StringRef path, const CompileOptions &options)
+      : context(context), path(path), options(options) {}
+
+  CompileResult run() {
+    CompileResult result;
+    if (mlir::failed(check()))
+      return result;
+    auto wants = [&](llvm::StringRef phase) { // false behind --compile-to
+      bool open = !stopped;
+      stopped = stopped || phase == options.compileTo;
+      return open;
+    };
+    if (wants("import") && mlir::failed(import()))
+      return result;
+    auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
+    if (!phase("simplify", buildSimplify) ||
+        !phase("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins); }) ||
+        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", buildLower))
+      return result;
+    if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
+      return result;
+    result.ok = true;
+    result.module = std::move(module);
+    return result;
+  }
+
+private:
+  mlir::MLIRContext &context;
+  llvm::StringRef path;
+  const CompileOptions &options;
+  Mesh mesh;
+  LayoutAxes axes;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  bool stopped = false;
+  int dumped = 0;
+
+  mlir::LogicalResult error(const llvm::Twine &message) {
+    return mlir::emitError(mlir::UnknownLoc::get(&context)) << message;
+  }
+
+  mlir::LogicalResult check() {
+    llvm::Expected<Mesh> parsed = Mesh::parse(options.mesh);
+    if (!parsed)
+      return error(llvm::toString(parsed.takeError()));
+    mesh = *parsed;
+    if (options.layout == "single" && mesh.ranks() > 1 && options.pins.empty())
+      return error("layout 'single' uses one device, but the mesh is '" + mesh.str() +
+                   "': choose --layout=data, tensor or hybrid, or pin tensors with --shard");
+    llvm::Expected<LayoutAxes> chosen = layoutAxes(options.layout, mesh);
+    if (!chosen)
+      return error(llvm::toString(chosen.takeError()));
+    axes = *chosen;
+    if (!options.compileTo.empty() &&
+        llvm::none_of(phases, [&](const Phase &phase) { return phase.name == options.compileTo; }))
+      return error("--compile-to=" + options.compileTo + " is not a phase: choose " +
+                   llvm::join(llvm::map_range(phases, [](const Phase &p) { return p.name.str(); }), ", "));
+    if (!options.dumpDir.empty())
+      if (std::error_code code = llvm::sys::fs::create_directories(options.dumpDir))
+        return error("--dump-dir=" + options.dumpDir + ": " + code.message());
+    return mlir::success();
+  }
+
+  mlir::LogicalResult import() {
+    if (path.ends_with(".mlir")) {
+      module = mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
+    } else {
+      ImportOptions import;
+      import.inputShapes = options.inputShapes;
+      for (const std::string &dim : options.dims) {
+        auto [name, text] = llvm::StringRef(dim).rsplit('=');
+        int64_t value;
+        if (name.empty() || text.getAsInteger(10, value) || value < 0)
+          return error("--dim " + dim + ": write name=size, e.g. --dim batch=1");
+        import.dims[name] = value;
+      }
+      module = importOnnx(context, path, import);
+    }
+    if (!module)
+      return mlir::failure();
+    if (!mesh.axes.empty()) {
+      mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(module->getBody());
+      llvm::SmallVector<llvm::StringRef> names;
+      llvm::SmallVector<int64_t> sizes;
+      for (const MeshAxis &axis : mesh.axes) {
+        names.push_back(axis.name);
+        sizes.push_back(axis.size);
+      }
+      if (module->lookupSymbol("mesh"))
+        return error(path + " has a mesh of its own: leave out --mesh");
+      MeshOp::create(builder, module->getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
+                     builder.getDenseI64ArrayAttr(sizes));
+    }
+    return dump("import");
+  }
+
+  mlir::LogicalResult passes(llvm::StringRef name, llvm::function_ref<void(mlir::OpPassManager &)> build) {
+    mlir::PassManager pm(&context);
+    build(pm);
+    if (mlir::failed(pm.run(*module)))
+      return mlir::failure();
+    return dump(name);
+  }
+
+  mlir::LogicalResult dump(llvm::StringRef phase) {
+    ++dumped;
+    if (options.dumpDir.empty())
+      return mlir::success();
+    llvm::SmallString<128> file(options.dumpDir);
+    llvm::sys::path::append(file, llvm::formatv("{0}{1}-{2}.mlir", dumped < 10 ? "0" : "", dumped, phase).str());
+    std::error_code code;
+    llvm::raw_fd_ostream os(file, code);
+    if (code)
+      return error(file + ": " + code.message());
+    module->print(os, mlir::OpPrintingFlags().elideLargeElementsAttrs(64));
+    return mlir::success();
+  }
+
+  mlir::LogicalResult exportFile(std::vector<char> &program) {
+    exec::ProgramOp op;
+    module->walk([&](exec::ProgramOp found) { op = found; });
+    if (!op)
+      return error("lowering left no program");
+    llvm::Expected<std::vector<char>> bytes = exec::exportProgram(op);
+    if (!bytes)
+      return error(llvm::toString(bytes.takeError()));
+    program = std::move(*bytes);
+    return mlir::success();
+  }
+};
+
+} // namespace
+
+CompileResult compileModel(mlir::MLIRContext &context, llvm::StringRef path, const CompileOptions &options) {
+  return Compiler(context, path, options).run();
+}
+
+} // namespace llmpar

@@ -1,0 +1,86 @@
+//===- Pipelines.cpp - The pass order; nothing else knows it ----------------===//
+#include "llmpar/Driver/Pipelines.h"
+
+#include "llmpar/Driver/Compile.h"
+#include "llmpar/Exec/Exec.h"
+#include "llmpar/Lowering/Passes.h"
+#include "llmpar/Partition/Passes.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace llmpar {
+
+llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh) {
+  auto axisOr = [&](llvm::StringRef name, const MeshAxis &fallback) {
+    return mesh.find(name) >= 0 ? name.str() : fallback.name;
+  };
+  if (layout == "single")
+    return LayoutAxes{};
+  if (layout != "data" && layout != "tensor" && layout != "hybrid")
+    return llvm::createStringError(
+        llvm::formatv("layout '{0}' is unknown: choose single, data, tensor or hybrid", layout).str());
+  if (mesh.axes.empty())
+    return llvm::createStringError(
+        llvm::formatv("layout '{0}' needs a mesh, e.g. --mesh {1}", layout, layout == "data" ? "dp=2" : "tp=2").str());
+  if (layout == "data")
+    return LayoutAxes{axisOr("dp", mesh.axes.front()), ""};
+  if (layout == "tensor")
+    return LayoutAxes{"", axisOr("tp", mesh.axes.back())};
+  LayoutAxes axes{axisOr("dp", mesh.axes.front()), axisOr("tp", mesh.axes.back())};
+  if (axes.data == axes.tensor)
+    return llvm::createStringError(
+        llvm::formatv("layout 'hybrid' needs two axes, but the mesh is '{0}': e.g. --mesh dp=2,tp=2", mesh.str()).str());
+  return axes;
+}
+
+void buildSimplify(mlir::OpPassManager &pm) {
+  pm.addPass(mlir::createCanonicalizerPass());
+  pm.addPass(mlir::createCSEPass());
+  pm.addPass(mlir::createSymbolDCEPass());
+}
+
+void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins) {
+  if (!axes.tensor.empty()) {
+    // Before pins and propagation: they see the projections one by one.
+    pm.addPass(createSplitPackedProjections());
+    pm.addPass(mlir::createCSEPass());
+  }
+  if (!pins.empty()) {
+    ApplyPinsOptions options;
+    options.pins.assign(pins.begin(), pins.end());
+    pm.addPass(createApplyPins(options));
+  }
+  if (!axes.data.empty()) // after the pins, which it leaves alone
+    pm.addPass(createShardInputs({axes.data}));
+  pm.addPass(createPropagateShardings({axes.tensor}));
+}
+
+void buildPartition(mlir::OpPassManager &pm) {
+  pm.addPass(createInsertReshards());
+  pm.addPass(createLowerReshards());
+  pm.addPass(createCombineCollectives());
+  pm.addPass(mlir::createCSEPass());
+}
+
+void buildLocalize(mlir::OpPassManager &pm) { pm.addPass(createLocalizeShapes()); }
+
+void buildLower(mlir::OpPassManager &pm) { pm.addPass(createLowerToRuntime()); }
+
+void registerAllLlmparPasses() {
+  registerLlmparPartitionPasses();
+  registerLlmparLoweringPasses();
+  mlir::PassPipelineRegistration<>("llmpar-simplify", "canonical form of an imported graph",
+                                   [](mlir::OpPassManager &pm) { buildSimplify(pm); });
+  mlir::PassPipelineRegistration<>("llmpar-partition", "from shardings to collectives on local tensors",
+                                   [](mlir::OpPassManager &pm) {
+                                     buildPartition(pm);
+                                     buildLocalize(pm);
+                                   });
+}
+
+void registerAllLlmparDialects(mlir::DialectRegistry &registry) {
+  registry.insert<LlmparDialect, exec::ExecDialect, mlir::func::FuncDialect>();
+}
+
+} // namespace llmpar

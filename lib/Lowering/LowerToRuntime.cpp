@@ -1,0 +1,247 @@
+//===- LowerToRuntime.cpp - Every rank's program ----------------------------===//
+//
+// Plan once what all ranks share (RecordPlan), then place and print each rank with its own
+// valid extents. A record whose results are all empty on a rank is left out, except
+// collectives, which every member joins.
+//
+//===----------------------------------------------------------------------===//
+#include "llmpar/Lowering/Passes.h"
+
+#include "llmpar/Lowering/KernelAttributes.h"
+#include "llmpar/Lowering/MemoryPlan.h"
+#include "llmpar/Lowering/RecordCost.h"
+#include <optional>
+#include <set>
+
+using namespace mlir;
+
+namespace llmpar {
+#define GEN_PASS_DEF_LOWERTORUNTIME
+#include "llmpar/Lowering/Passes.h.inc"
+
+namespace {
+
+bool isEmpty(ArrayRef<int64_t> shape) { return llvm::is_contained(shape, 0); }
+
+StringAttr nameOf(DictionaryAttr attributes, const Twine &fallback, MLIRContext *context) {
+  auto name = attributes ? attributes.getAs<StringAttr>(LlmparDialect::kName) : StringAttr();
+  return name ? name : StringAttr::get(context, fallback);
+}
+
+/// The ONNX node's name, or null.
+StringAttr locationName(Location loc) {
+  auto name = loc->findInstanceOf<NameLoc>();
+  return name && !name.getName().empty() ? name.getName() : StringAttr();
+}
+
+class Emitter {
+public:
+  Emitter(ModuleOp module, func::FuncOp func, const ValueLayouts &layouts, const FunctionPlan &plan)
+      : module(module), func(func), layouts(layouts), plan(plan), symbols(module), builder(module.getContext()) {}
+
+  LogicalResult run(StringRef layoutName) {
+    builder.setInsertionPointToEnd(module.getBody());
+    createProgram(layoutName);
+    for (const auto *records : {&plan.init, &plan.main})
+      for (const RecordPlan &record : *records)
+        if (record.op)
+          costs.try_emplace(record.op, record.op);
+    MemoryPlanner planner(plan, layouts);
+    for (int64_t rank = 0; rank < layouts.mesh().ranks(); ++rank) {
+      auto memory = planner.run(rank);
+      if (!memory)
+        return func.emitError() << "internal error: memory of rank " << rank << ": "
+                                << llvm::toString(memory.takeError());
+      if (failed(createRank(rank, *memory)))
+        return failure();
+    }
+    return success();
+  }
+
+private:
+  void createProgram(StringRef layoutName) {
+    SmallVector<StringRef> axes;
+    SmallVector<int64_t> sizes;
+    for (const MeshAxis &axis : layouts.mesh().axes) {
+      axes.push_back(axis.name);
+      sizes.push_back(axis.size);
+    }
+    auto model = module->getAttrOfType<StringAttr>(LlmparDialect::kModelDir);
+    std::string mesh = layouts.mesh().str();
+    auto program = exec::ProgramOp::create(builder, func.getLoc(), "main", builder.getStrArrayAttr(axes), sizes,
+                                           model ? model.getValue() : "",
+                                           layoutName.empty() ? StringRef(mesh) : layoutName, "llmpar 0.1.0");
+    builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
+    std::set<StringRef> files;
+    for (const LoadPlan &load : plan.loads)
+      if (WeightOp weight = weightOf(load))
+        if (StringRef path = weight.getSource().getPath(); files.insert(path).second)
+          exec::FileOp::create(builder, weight.getLoc(), path, int64_t(0));
+    for (BlockArgument argument : func.getArguments())
+      exec::InputOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
+    for (auto [index, output] : llvm::enumerate(plan.outputs))
+      exec::OutputOp::create(builder, func.getLoc(), outputName(index), globalType(output.value));
+  }
+
+  StringAttr inputName(unsigned index) {
+    return nameOf(func.getArgAttrDict(index), "input" + Twine(index), builder.getContext());
+  }
+  StringAttr outputName(unsigned index) {
+    return nameOf(func.getResultAttrDict(index), "output" + Twine(index), builder.getContext());
+  }
+  RankedTensorType globalType(Value value) const {
+    return RankedTensorType::get(layouts.of(value).global, layouts.of(value).elementType);
+  }
+  WeightOp weightOf(const LoadPlan &load) const {
+    auto symbol = dyn_cast<FlatSymbolRefAttr>(load.source);
+    return symbol ? symbols.lookup<WeightOp>(symbol.getValue()) : WeightOp();
+  }
+
+  exec::BufferAttr buffer(Value value, int storage) const {
+    auto type = RankedTensorType::get(layouts.valid(value, rank), layouts.of(value).elementType);
+    return exec::BufferAttr::get(builder.getContext(), arenaOf(plan.storages[storage].home), memory->offsets[storage],
+                                 type);
+  }
+
+  LogicalResult createRank(int64_t index, const MemoryPlan &plannedMemory) {
+    OpBuilder::InsertionGuard guard(builder);
+    rank = index;
+    memory = &plannedMemory;
+    auto op = exec::RankOp::create(builder, func.getLoc(), rank, memory->arenas);
+    builder.setInsertionPointToEnd(&op.getBody().emplaceBlock());
+    for (const LoadPlan &load : plan.loads)
+      if (failed(createLoad(load)))
+        return failure();
+    for (auto [argument, storage] : llvm::zip(func.getArguments(), plan.arguments))
+      if (storage >= 0 && !isEmpty(layouts.valid(argument, rank)))
+        exec::SliceInOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()),
+                                builder.getDenseI64ArrayAttr(layouts.starts(argument, rank)),
+                                buffer(argument, storage));
+    for (auto [number, output] : llvm::enumerate(plan.outputs))
+      createOutput(number, output);
+    createEntry<exec::InitOp>(plan.init);
+    createEntry<exec::MainOp>(plan.main);
+    return success();
+  }
+
+  LogicalResult createLoad(const LoadPlan &load) {
+    if (isEmpty(layouts.valid(load.value, rank)))
+      return success();
+    SmallVector<int64_t> starts = layouts.starts(load.value, rank);
+    for (auto [start, base] : llvm::zip(starts, load.base))
+      start += base;
+    auto startsAttr = builder.getDenseI64ArrayAttr(starts);
+    Location loc = load.value.getLoc();
+    exec::BufferAttr target = buffer(load.value, load.storage);
+    if (auto constant = dyn_cast<ElementsAttr>(load.source)) {
+      StringAttr name = locationName(loc);
+      exec::ConstantOp::create(builder, loc, name ? name : builder.getStringAttr("constant"), constant, startsAttr,
+                               target);
+      return success();
+    }
+    WeightOp weight = weightOf(load);
+    if (!weight)
+      return emitError(loc) << "no weight " << load.source;
+    exec::LoadOp::create(builder, loc, weight.getSymNameAttr(), builder.getStringAttr(weight.getSource().getPath()),
+                         builder.getI64IntegerAttr(weight.getSource().getOffset()),
+                         builder.getDenseI64ArrayAttr(load.shape), startsAttr, target);
+    return success();
+  }
+
+  /// Of several ranks that hold the same box the first one writes it.
+  void createOutput(size_t number, const OutputPlan &output) {
+    Shape shape = layouts.valid(output.value, rank);
+    SmallVector<int64_t> starts = layouts.starts(output.value, rank);
+    std::vector<int64_t> box{static_cast<int64_t>(number)};
+    box.insert(box.end(), starts.begin(), starts.end());
+    if (isEmpty(shape) || !writtenBoxes.insert(box).second)
+      return;
+    exec::SliceOutOp::create(builder, func.getLoc(), outputName(number), builder.getDenseI64ArrayAttr(starts),
+                             buffer(output.value, output.storage));
+  }
+
+  template <typename Entry> void createEntry(const std::vector<RecordPlan> &records) {
+    OpBuilder::InsertionGuard guard(builder);
+    auto entry = Entry::create(builder, func.getLoc());
+    builder.setInsertionPointToEnd(&entry.getBody().emplaceBlock());
+    for (const RecordPlan &record : records)
+      createRecord(record);
+  }
+
+  void createRecord(const RecordPlan &record) {
+    SmallVector<Value> inputs, outputs;
+    if (record.op) {
+      llvm::append_range(inputs, record.op->getOperands());
+      llvm::append_range(outputs, record.op->getResults());
+    } else {
+      inputs = outputs = {record.source};
+    }
+    KernelAttributes attributes;
+    double flops = 0, bytes = 2.0 * static_cast<double>(layouts.bytes(outputs[0], rank));
+    if (record.op) {
+      const RecordCost &cost = costs.find(record.op)->second;
+      attributes = kernelAttributes(record.op, layouts, rank);
+      flops = cost.flops(layouts, rank);
+      bytes = cost.bytes(layouts, rank);
+    }
+    if (attributes.group.empty() &&
+        llvm::all_of(outputs, [&](Value value) { return isEmpty(layouts.valid(value, rank)); }))
+      return;
+    auto buffers = [&](ArrayRef<Value> values, ArrayRef<int> storages) {
+      SmallVector<Attribute> list;
+      for (auto [value, storage] : llvm::zip(values, storages))
+        list.push_back(buffer(value, storage));
+      return builder.getArrayAttr(list);
+    };
+    auto integers = [&](ArrayRef<int64_t> list) {
+      return list.empty() ? DenseI64ArrayAttr() : builder.getDenseI64ArrayAttr(list);
+    };
+    auto number = [&](double value) {
+      return value < 0.5 ? IntegerAttr() : builder.getI64IntegerAttr(static_cast<int64_t>(value + 0.5));
+    };
+    Location loc = record.op ? record.op->getLoc() : record.source.getLoc();
+    exec::KernelOp::create(
+        builder, loc, builder.getStringAttr(record.op ? kernelName(record.op) : "copy"), buffers(inputs, record.inputs),
+        buffers(outputs, record.outputs), integers(attributes.ints),
+        attributes.floats.empty() ? DenseF64ArrayAttr() : builder.getDenseF64ArrayAttr(attributes.floats),
+        integers(attributes.group), StringAttr(), DenseI64ArrayAttr(), number(flops), number(bytes), locationName(loc));
+  }
+
+  ModuleOp module;
+  func::FuncOp func;
+  const ValueLayouts &layouts;
+  const FunctionPlan &plan;
+  SymbolTable symbols;
+  mutable OpBuilder builder;
+  llvm::DenseMap<Operation *, RecordCost> costs;
+  std::set<std::vector<int64_t>> writtenBoxes;
+  int64_t rank = 0;
+  const MemoryPlan *memory = nullptr;
+};
+
+struct LowerToRuntime : impl::LowerToRuntimeBase<LowerToRuntime> {
+  using Base::Base;
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto func = module.lookupSymbol<func::FuncOp>("main");
+    if (!func)
+      for (func::FuncOp other : module.getOps<func::FuncOp>())
+        func = func ? func : other;
+    if (!func || !func.getBody().hasOneBlock()) {
+      module.emitError("llmpar-lower-to-runtime needs a function @main of one block");
+      return signalPassFailure();
+    }
+    FailureOr<ValueLayouts> layouts = ValueLayouts::build(func, meshOf(module));
+    if (failed(layouts))
+      return signalPassFailure();
+    FailureOr<FunctionPlan> plan = planRecords(func, *layouts);
+    if (failed(plan) || failed(Emitter(module, func, *layouts, *plan).run(layout)))
+      return signalPassFailure();
+    for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
+      if (!isa<exec::ProgramOp>(op))
+        op.erase();
+  }
+};
+
+} // namespace
+} // namespace llmpar

@@ -1,0 +1,214 @@
+//===- RecordPlan.cpp - Loads, records and storages of a function ----------===//
+#include "llmpar/Lowering/RecordPlan.h"
+
+#include "llmpar/Lowering/KernelAttributes.h"
+#include "llvm/ADT/DenseSet.h"
+#include <map>
+#include <tuple>
+
+using namespace mlir;
+
+namespace llmpar {
+namespace {
+
+class Planner {
+public:
+  Planner(func::FuncOp func, const ValueLayouts &layouts)
+      : func(func), body(func.getBody().front()), layouts(layouts) {}
+
+  FailureOr<FunctionPlan> run() {
+    findSources();
+    findLive();
+    for (BlockArgument argument : func.getArguments()) {
+      bool isUsed = llvm::any_of(argument.getUsers(), [&](Operation *user) { return live.contains(user); });
+      plan.arguments.push_back(isUsed ? addStorage(argument, Origin::Input) : -1);
+    }
+    for (Operation &op : body.without_terminator())
+      if (live.contains(&op) && failed(addOp(op)))
+        return failure();
+    addOutputs();
+    chooseHomes();
+    reuseInPlace(plan, layouts);
+    return std::move(plan);
+  }
+
+private:
+  /// The part of a weight or constant that a value is.
+  struct Source {
+    Attribute attribute;
+    Shape shape;
+    SmallVector<int64_t> base;
+  };
+
+  /// Slices of weights with step 1 are loaded as such.
+  void findSources() {
+    for (Operation &op : body.without_terminator()) {
+      if (auto load = dyn_cast<LoadWeightOp>(op)) {
+        Shape shape = layouts.of(load.getResult()).global;
+        sources[load.getResult()] = {load.getWeightAttr(), shape, SmallVector<int64_t>(shape.size(), 0)};
+      } else if (auto constant = dyn_cast<ConstantOp>(op)) {
+        Shape shape = layouts.of(constant.getResult()).global;
+        sources[constant.getResult()] = {constant.getValue(), shape, SmallVector<int64_t>(shape.size(), 0)};
+      } else if (auto slice = dyn_cast<SliceOp>(op)) {
+        auto it = sources.find(slice.getX());
+        if (it == sources.end() || llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; }))
+          continue;
+        Source source = it->second;
+        for (auto [base, start] : llvm::zip(source.base, slice.getStarts()))
+          base += start;
+        sources[slice.getResult()] = source;
+      } else if (auto slice = dyn_cast<AllSliceOp>(op)) {
+        if (auto it = sources.find(slice.getX()); it != sources.end()) {
+          Source source = it->second;
+          sources[slice.getResult()] = source;
+        }
+      }
+    }
+  }
+
+  /// An op is live if a result reaches an output; a load does not read its operand.
+  void findLive() {
+    live.insert(body.getTerminator());
+    for (Operation &op : llvm::reverse(body)) {
+      if (!live.contains(&op) || (op.getNumResults() == 1 && sources.contains(op.getResult(0))))
+        continue;
+      for (Value operand : op.getOperands())
+        if (Operation *producer = operand.getDefiningOp())
+          live.insert(producer);
+    }
+  }
+
+  int addStorage(Value value, Origin origin) {
+    plan.storages.push_back({.value = value, .origin = origin, .lifetime = {}});
+    int id = static_cast<int>(plan.storages.size()) - 1;
+    storageOf[value] = id;
+    return id;
+  }
+
+  /// Whether the result is the operand's bytes.
+  bool isAlias(Operation &op) const {
+    if (isa<ReshapeOp>(op))
+      return true;
+    if (isa<CastOp, BroadcastOp>(op))
+      return op.getOperand(0).getType() == op.getResult(0).getType() &&
+             layouts.of(op.getOperand(0)).sameShards(layouts.of(op.getResult(0)));
+    std::optional<AxisId> axis = collectiveAxis(&op, layouts.mesh());
+    return axis && (layouts.mesh().ranks() == 1 || layouts.mesh().axes[*axis].size == 1);
+  }
+
+  void addLoad(Value value, const Source &source) {
+    auto shards = value.getDefiningOp()->getAttrOfType<ArrayAttr>(LlmparDialect::kOutShardings);
+    std::tuple key(source.attribute.getAsOpaquePointer(), std::vector<int64_t>(source.base.begin(), source.base.end()),
+                   shards ? shards.getAsOpaquePointer() : nullptr, value.getType().getAsOpaquePointer());
+    auto [it, inserted] = loadOf.try_emplace(key, 0);
+    if (!inserted) {
+      storageOf[value] = it->second;
+      return;
+    }
+    it->second = addStorage(value, Origin::Load);
+    plan.loads.push_back({value, source.attribute, source.shape, source.base, it->second});
+  }
+
+  LogicalResult addOp(Operation &op) {
+    if (op.getNumResults() == 1)
+      if (auto it = sources.find(op.getResult(0)); it != sources.end()) {
+        addLoad(op.getResult(0), it->second);
+        return success();
+      }
+    std::optional<AxisId> axis = collectiveAxis(&op, layouts.mesh());
+    if (axis && *axis < 0 && layouts.mesh().ranks() > 1)
+      return op.emitOpError() << "axis is not in the mesh '" << layouts.mesh().str() << "'";
+    if (isAlias(op)) {
+      storageOf[op.getResult(0)] = storageOf.lookup(op.getOperand(0));
+      return success();
+    }
+    if (kernelName(&op).empty())
+      return op.emitOpError() << "has no kernel"
+                              << (isa<ReshardOp>(op) ? ": run llmpar-lower-reshards before llmpar-lower-to-runtime"
+                                                     : "");
+
+    RecordPlan record{.op = &op, .source = {}, .inputs = {}, .outputs = {}};
+    bool isConstant = true;
+    for (Value operand : op.getOperands()) {
+      record.inputs.push_back(storageOf.lookup(operand));
+      Origin origin = plan.storages[record.inputs.back()].origin;
+      isConstant &= origin == Origin::Load || origin == Origin::Init;
+    }
+    auto &records = isConstant ? plan.init : plan.main;
+    auto index = static_cast<int64_t>(records.size());
+    for (auto [position, id] : llvm::enumerate(record.inputs)) {
+      Storage &storage = plan.storages[id];
+      (isConstant ? storage.lastInit : storage.lastMain) = index;
+      storage.isPacked &= isConstant || isPackable(op, position);
+    }
+    for (Value result : op.getResults()) {
+      int id = addStorage(result, isConstant ? Origin::Init : Origin::Main);
+      plan.storages[id].lifetime.begin = index;
+      record.outputs.push_back(id);
+    }
+    records.push_back(std::move(record));
+    return success();
+  }
+
+  /// The operand is a weight that the runtime lays out once, and then needs no more.
+  static bool isPackable(Operation &op, size_t operand) {
+    auto matmul = dyn_cast<MatmulOp>(op);
+    if (!matmul || operand != 1 || matmul.getTransposeA())
+      return false;
+    auto type = cast<RankedTensorType>(matmul.getB().getType());
+    return type.getRank() == 2 && type.getElementType().isF32();
+  }
+
+  /// An output has a storage of its own that main has written.
+  void addOutputs() {
+    llvm::DenseSet<int> taken;
+    for (Value value : body.getTerminator()->getOperands()) {
+      int id = storageOf.lookup(value);
+      if (plan.storages[id].origin != Origin::Main || !taken.insert(id).second) {
+        auto index = static_cast<int64_t>(plan.main.size());
+        plan.storages[id].lastMain = index;
+        plan.storages[id].isPacked = false;
+        int source = id;
+        plan.storages.push_back({.value = value, .origin = Origin::Main, .lifetime = {}});
+        id = static_cast<int>(plan.storages.size()) - 1;
+        plan.storages[id].lifetime.begin = index;
+        taken.insert(id);
+        plan.main.push_back({.op = nullptr, .source = value, .inputs = {source}, .outputs = {id}});
+      }
+      plan.outputs.push_back({value, id});
+    }
+    for (OutputPlan &output : plan.outputs)
+      plan.storages[output.storage].lastMain = static_cast<int64_t>(plan.main.size());
+  }
+
+  void chooseHomes() {
+    for (Storage &storage : plan.storages) {
+      bool isConstant = storage.origin == Origin::Load || storage.origin == Origin::Init;
+      if (!isConstant)
+        storage.home = Home::Main;
+      else if (storage.lastMain >= 0)
+        storage.home = storage.isPacked ? Home::Staging : Home::Weights;
+      else
+        storage.home = storage.origin == Origin::Load ? Home::Staging : Home::Init;
+      int64_t last = storage.home == Home::Init ? storage.lastInit : storage.lastMain;
+      storage.lifetime.end = std::max(storage.lifetime.begin, last) + 1;
+    }
+  }
+
+  func::FuncOp func;
+  Block &body;
+  const ValueLayouts &layouts;
+  FunctionPlan plan;
+  llvm::DenseMap<Value, Source> sources;
+  llvm::DenseSet<Operation *> live;
+  llvm::DenseMap<Value, int> storageOf;
+  std::map<std::tuple<const void *, std::vector<int64_t>, const void *, const void *>, int> loadOf;
+};
+
+} // namespace
+
+FailureOr<FunctionPlan> planRecords(func::FuncOp func, const ValueLayouts &layouts) {
+  return Planner(func, layouts).run();
+}
+
+} // namespace llmpar

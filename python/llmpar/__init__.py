@@ -1,0 +1,1 @@
+"""llmpar: model generators and the helpers of the project's tools."""

@@ -1,0 +1,150 @@
+//===- LoadPlan.cpp - Reads a rank's shard of the weights ------------------===//
+#include "core/LoadPlan.h"
+
+#include "core/Box.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <map>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace llmpar::rt {
+namespace {
+
+constexpr size_t windowBytes = 1 << 20, shortRun = 16 << 10;
+
+class OpenFile {
+public:
+  OpenFile() = default;
+  OpenFile(const OpenFile &) = delete;
+  ~OpenFile() {
+    if (descriptor >= 0)
+      ::close(descriptor);
+  }
+
+  Status open(const WeightFile &file, const std::string &baseDirectory) {
+    path = file.path.starts_with('/') || baseDirectory.empty() ? file.path : baseDirectory + "/" + file.path;
+    descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat info{};
+    if (descriptor < 0 || ::fstat(descriptor, &info) != 0)
+      return Status::invalid("weights file '" + path + "': " + std::strerror(errno) +
+                             (file.size ? " (" + std::to_string(file.size) + " bytes needed)" : "") +
+                             "; name the model's folder, e.g. --weights=DIR");
+    size = static_cast<uint64_t>(info.st_size);
+    if (file.size && size != file.size)
+      return Status::invalid("weights file '" + path + "' has " + std::to_string(size) + " bytes, the program needs " +
+                             std::to_string(file.size) + ": " +
+                             (size < file.size ? "it is truncated" : "it is not the file that was compiled"));
+    return Status::success();
+  }
+
+  Status expectBytes(uint64_t end, std::string_view name) const {
+    if (end <= size)
+      return Status::success();
+    return Status::invalid("weights file '" + path + "' has " + std::to_string(size) + " bytes, '" + std::string(name) +
+                           "' needs " + std::to_string(end) + ": it is truncated");
+  }
+
+  Status read(std::byte *target, size_t bytes, uint64_t offset) const {
+    while (bytes > 0) {
+      ssize_t got = ::pread(descriptor, target, std::min<size_t>(bytes, 1 << 30), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got <= 0)
+        return Status::invalid("weights file '" + path +
+                               "': " + (got < 0 ? std::strerror(errno) : "it ended while it was read"));
+      target += got, bytes -= static_cast<size_t>(got), offset += static_cast<uint64_t>(got);
+    }
+    return Status::success();
+  }
+
+private:
+  std::string path;
+  int descriptor = -1;
+  uint64_t size = 0;
+};
+
+void normalizeBools(std::byte *data, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i)
+    data[i] = data[i] == std::byte(0) ? std::byte(0) : std::byte(1);
+}
+
+/// Delivers dense bytes to the device; the host is written directly.
+class Sink {
+public:
+  Sink(Device &device, void *target, bool isBool)
+      : device(device), target(static_cast<std::byte *>(target)), isBool(isBool) {}
+
+  Status put(const std::byte *source, size_t bytes) {
+    if (Status status = device.write(target, source, bytes); !status.ok())
+      return status;
+    if (isBool)
+      normalizeBools(target, bytes);
+    target += bytes;
+    return Status::success();
+  }
+  Status fill(const OpenFile &file, size_t bytes, uint64_t offset) {
+    if (Status status = file.read(target, bytes, offset); !status.ok())
+      return status;
+    if (isBool)
+      normalizeBools(target, bytes);
+    target += bytes;
+    return Status::success();
+  }
+
+private:
+  Device &device;
+  std::byte *target;
+  bool isBool;
+};
+
+Status loadFromFile(const LoadDef &load, const OpenFile &file, Sink sink, std::vector<std::byte> &window) {
+  size_t width = dtypeSize(load.target.view.dtype);
+  uint64_t tensorBytes = width;
+  for (int64_t dim : load.shape)
+    tensorBytes *= static_cast<uint64_t>(dim);
+  if (Status status = file.expectBytes(load.offset + tensorBytes, load.name); !status.ok())
+    return status;
+  uint64_t windowBegin = 0, windowEnd = 0;
+  return forEachRun(load.shape, load.starts, load.target.view.shape(), width, [&](size_t offset, size_t bytes) {
+    if (bytes >= shortRun)
+      return sink.fill(file, bytes, load.offset + offset);
+    if (offset < windowBegin || offset + bytes > windowEnd) {
+      window.resize(windowBytes);
+      windowBegin = offset, windowEnd = std::min<uint64_t>(tensorBytes, offset + windowBytes);
+      if (Status status = file.read(window.data(), windowEnd - windowBegin, load.offset + windowBegin); !status.ok())
+        return status;
+    }
+    return sink.put(window.data() + (offset - windowBegin), bytes);
+  });
+}
+
+} // namespace
+
+Status runLoadPlan(const Program &program, const RankDef &rank, const std::string &baseDirectory, Device &device,
+                   const AddressOf &addressOf) {
+  std::map<int, OpenFile> files;
+  std::vector<std::byte> window;
+  for (const LoadDef &load : rank.loads) {
+    Sink sink(device, addressOf(load.target), load.target.view.dtype == DType::Bool);
+    if (load.file < 0) {
+      const std::byte *source = program.constants.data() + load.offset;
+      Status status = forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.target.view.dtype),
+                                 [&](size_t offset, size_t bytes) { return sink.put(source + offset, bytes); });
+      if (!status.ok())
+        return status;
+      continue;
+    }
+    auto [file, isNew] = files.try_emplace(load.file);
+    if (isNew)
+      if (Status status = file->second.open(program.files[static_cast<size_t>(load.file)], baseDirectory); !status.ok())
+        return status;
+    if (Status status = loadFromFile(load, file->second, sink, window); !status.ok())
+      return status;
+  }
+  return Status::success();
+}
+
+} // namespace llmpar::rt

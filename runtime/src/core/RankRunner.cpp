@@ -1,0 +1,233 @@
+//===- RankRunner.cpp - One rank of an instance ----------------------------===//
+#include "core/RankRunner.h"
+
+#include "core/Box.h"
+#include "core/KernelSignature.h"
+#include "core/LoadPlan.h"
+
+#include <chrono>
+#include <exception>
+
+namespace llmpar::rt {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// One byte more than nothing: empty tensors have an address too.
+size_t mappedBytes(uint64_t arenaBytes) { return std::max<uint64_t>(arenaBytes, 1); }
+
+bool overlaps(const BufferRef &a, const BufferRef &b) {
+  return a.arena == b.arena && a.offset < b.offset + b.view.bytes() && b.offset < a.offset + a.view.bytes();
+}
+
+/// No exception of a library leaves a rank's thread.
+template <typename Body> Status guarded(Body &&body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc &) {
+    return Status::doesNotFit("out of memory");
+  } catch (const std::exception &exception) {
+    return Status::device(exception.what());
+  }
+}
+
+} // namespace
+
+RankRunner::RankRunner(const Program &program, uint32_t rank, std::unique_ptr<Device> device,
+                       Communicator &communicator)
+    : program(program), def(program.ranks[rank]), rank(rank), device(std::move(device)), communicator(communicator) {}
+
+RankRunner::~RankRunner() {
+  main.clear(); // thunks before the memory that they point to
+  for (size_t i = 0; i < arenas.size(); ++i)
+    device->release(arenas[i], mappedBytes(def.arenaBytes[i]));
+}
+
+void *RankRunner::addressOf(const BufferRef &buffer) const {
+  auto *base = static_cast<std::byte *>(arenas[static_cast<size_t>(buffer.arena)]);
+  return base ? base + buffer.offset : nullptr;
+}
+
+Status RankRunner::prefixed(const Status &status, const Step &step) const {
+  std::string message =
+      describeRecord(rank, step.bound.entry, step.bound.index, *step.bound.record) + ": " + status.message();
+  switch (status.code()) {
+  case Code::Ok:
+  case Code::Aborted:
+    return status;
+  case Code::Invalid:
+    return Status::invalid(message);
+  case Code::DoesNotFit:
+    return Status::doesNotFit(message);
+  case Code::Device:
+    return Status::device(message);
+  case Code::Internal:
+    return Status::internal(message);
+  }
+  return status;
+}
+
+Status RankRunner::allocateArenas() {
+  if (!device->executes())
+    return Status::success();
+  for (size_t i = 0; i < arenas.size(); ++i) {
+    if (Status status = device->allocate(mappedBytes(def.arenaBytes[i]), arenas[i]); !status.ok())
+      return Status::doesNotFit("rank " + std::to_string(rank) + ", " +
+                                std::string(arenaName(static_cast<ArenaId>(i))) + " arena: " + status.message());
+  }
+  return Status::success();
+}
+
+Status RankRunner::setUp(const std::string &baseDirectory) {
+  return guarded([&]() -> Status {
+    if (Status status = allocateArenas(); !status.ok())
+      return status;
+    if (device->executes())
+      if (Status status = runLoadPlan(program, def, baseDirectory, *device,
+                                      [&](const BufferRef &buffer) { return addressOf(buffer); });
+          !status.ok())
+        return Status::invalid("rank " + std::to_string(rank) + ": " + status.message());
+    std::vector<Step> init;
+    if (Status status = prepareEntry(Entry::Init, def.init, init); !status.ok())
+      return status;
+    if (Status status = runSteps(init, false); !status.ok())
+      return status;
+    init.clear();
+    if (Status status = prepareEntry(Entry::Main, def.main, main); !status.ok())
+      return status;
+    recordTimes.resize(main.size());
+    releaseStaging();
+    // Peers may still read a Staging operand of an init collective until they are here too.
+    return device->executes() ? communicator.barrier() : Status::success();
+  });
+}
+
+Status RankRunner::prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps) {
+  steps.resize(records.size());
+  for (size_t i = 0; i < records.size(); ++i) {
+    Step &step = steps[i];
+    auto bind = [&](const std::vector<BufferRef> &buffers, std::vector<TensorView> &views) {
+      for (const BufferRef &buffer : buffers)
+        views.emplace_back(buffer.view).data = addressOf(buffer);
+    };
+    bind(records[i].inputs, step.inputs);
+    bind(records[i].outputs, step.outputs);
+    step.bound = {.record = &records[i],
+                  .call = {step.inputs, step.outputs, records[i].ints, records[i].floats},
+                  .rank = rank,
+                  .entry = entry,
+                  .index = i,
+                  .constantInputs = std::vector<bool>(step.inputs.size())};
+  }
+  if (entry == Entry::Main)
+    findConstantInputs(steps);
+  for (Step &step : steps)
+    if (Status status = guarded([&] { return prepareRecord(step); }); !status.ok())
+      return prefixed(status, step);
+  return Status::success();
+}
+
+void RankRunner::findConstantInputs(std::vector<Step> &steps) const {
+  std::vector<BufferRef> written; // of the arenas that are constant by convention: usually none
+  auto add = [&](const BufferRef &buffer) {
+    if (buffer.arena != ArenaId::Activations)
+      written.push_back(buffer);
+  };
+  for (const RecordDef &record : def.main)
+    for (const BufferRef &buffer : record.outputs)
+      add(buffer);
+  for (const SliceDef &slice : def.inputs)
+    add(slice.buffer);
+  for (Step &step : steps)
+    for (size_t k = 0; k < step.inputs.size(); ++k) {
+      const BufferRef &input = step.bound.record->inputs[k];
+      bool constant = input.arena != ArenaId::Activations;
+      for (const BufferRef &buffer : written)
+        constant &= !overlaps(input, buffer);
+      step.bound.constantInputs[k] = constant;
+    }
+}
+
+Status RankRunner::prepareRecord(Step &step) {
+  const RecordDef &record = *step.bound.record;
+  if (!isCollective(record.kernel))
+    return device->prepare(step.bound, step.prepared);
+  CollectiveCall call{
+      .kernel = record.kernel, .group = record.group, .x = step.inputs[0], .y = step.outputs[0], .ints = record.ints};
+  if (step.bound.entry == Entry::Main)
+    bytesSent += collectiveBytesSent(call, rank);
+  return device->executes() ? communicator.prepare(call, step.prepared.thunk)
+                            : device->prepare(step.bound, step.prepared);
+}
+
+void RankRunner::releaseStaging() {
+  auto inStaging = [](const BufferRef &buffer) { return buffer.arena == ArenaId::Staging; };
+  bool needed = false;
+  for (const Step &step : main) {
+    const std::vector<bool> &released = step.prepared.releasedInputs;
+    for (size_t k = 0; k < step.inputs.size(); ++k)
+      needed |= inStaging(step.bound.record->inputs[k]) && !(k < released.size() && released[k]);
+    for (const BufferRef &buffer : step.bound.record->outputs)
+      needed |= inStaging(buffer);
+  }
+  for (const auto *slices : {&def.inputs, &def.outputs})
+    for (const SliceDef &slice : *slices)
+      needed |= inStaging(slice.buffer);
+  if (needed || !device->executes())
+    return;
+  void *&staging = arenas[static_cast<size_t>(ArenaId::Staging)];
+  device->release(staging, mappedBytes(def.arenaBytes[static_cast<size_t>(ArenaId::Staging)]));
+  staging = nullptr;
+}
+
+Status RankRunner::runSteps(std::vector<Step> &steps, bool profile) {
+  for (size_t i = 0; i < steps.size(); ++i) {
+    double begin = profile ? now() : 0;
+    if (Status status = guarded([&] { return steps[i].prepared.thunk->run(); }); !status.ok())
+      return prefixed(status, steps[i]);
+    if (profile) {
+      recordTimes[i].calls += 1;
+      recordTimes[i].seconds += now() - begin;
+    }
+  }
+  return Status::success();
+}
+
+Status RankRunner::step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile) {
+  if (!device->executes())
+    return runSteps(main, profile);
+  for (const SliceDef &slice : def.inputs) {
+    const IoDef &io = program.inputs[slice.io];
+    auto *target = static_cast<std::byte *>(addressOf(slice.buffer));
+    const auto *source = static_cast<const std::byte *>(inputs[slice.io]);
+    Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
+                               [&](size_t offset, size_t bytes) {
+                                 Status written = device->write(target, source + offset, bytes);
+                                 target += bytes;
+                                 return written;
+                               });
+    if (!status.ok())
+      return status;
+  }
+  if (Status status = runSteps(main, profile); !status.ok())
+    return status;
+  // An output array may be an input array too: nobody writes before all have read.
+  if (Status status = communicator.barrier(); !status.ok())
+    return status;
+  for (const SliceDef &slice : def.outputs) {
+    const IoDef &io = program.outputs[slice.io];
+    const auto *source = static_cast<const std::byte *>(addressOf(slice.buffer));
+    auto *target = static_cast<std::byte *>(outputs[slice.io]);
+    Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
+                               [&](size_t offset, size_t bytes) {
+                                 Status read = device->read(target + offset, source, bytes);
+                                 source += bytes;
+                                 return read;
+                               });
+    if (!status.ok())
+      return status;
+  }
+  return Status::success();
+}
+
+} // namespace llmpar::rt

@@ -1,0 +1,69 @@
+//===- RankRunner.h - One rank of an instance -------------------*- C++ -*-===//
+//
+// Owns the rank's arenas and its flat list of thunks. All methods run on the rank's
+// thread. Life of a rank:
+//
+//   setUp    allocate arenas -> load plan -> prepare and run `init` -> prepare `main`
+//            (packs weights) -> release the Staging arena if nothing reads it any more
+//   step     copy input boxes in -> run the thunks -> wait for all ranks -> copy output boxes out
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_RUNTIME_CORE_RANKRUNNER_H
+#define LLMPAR_RUNTIME_CORE_RANKRUNNER_H
+
+#include "comm/Communicator.h"
+#include "core/Device.h"
+
+namespace llmpar::rt {
+
+/// How often and how long a record of `main` ran.
+struct RecordTime {
+  uint64_t calls = 0;
+  double seconds = 0;
+};
+
+class RankRunner {
+public:
+  RankRunner(const Program &program, uint32_t rank, std::unique_ptr<Device> device, Communicator &communicator);
+  ~RankRunner();
+  RankRunner(const RankRunner &) = delete;
+
+  Status setUp(const std::string &baseDirectory);
+  Status step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile);
+
+  const std::array<void *, arenaCount> &memory() const { return arenas; }
+  uint64_t packedBytes() const { return device->packedBytes(); }
+  uint64_t bytesSentPerStep() const { return bytesSent; }
+  bool keepsStaging() const { return arenas[static_cast<size_t>(ArenaId::Staging)] != nullptr; }
+  std::span<const RecordTime> times() const { return recordTimes; }
+
+private:
+  struct Step {
+    BoundRecord bound;
+    std::vector<TensorView> inputs, outputs;
+    PreparedRecord prepared;
+  };
+
+  Status allocateArenas();
+  Status prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps);
+  Status prepareRecord(Step &step);
+  Status runSteps(std::vector<Step> &steps, bool profile);
+  void findConstantInputs(std::vector<Step> &steps) const;
+  void releaseStaging();
+  void *addressOf(const BufferRef &buffer) const;
+  Status prefixed(const Status &status, const Step &step) const;
+
+  const Program &program;
+  const RankDef &def;
+  const uint32_t rank;
+  std::unique_ptr<Device> device;
+  Communicator &communicator;
+  std::array<void *, arenaCount> arenas{};
+  std::vector<Step> main;
+  std::vector<RecordTime> recordTimes;
+  uint64_t bytesSent = 0;
+};
+
+} // namespace llmpar::rt
+
+#endif // LLMPAR_RUNTIME_CORE_RANKRUNNER_H

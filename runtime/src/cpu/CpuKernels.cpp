@@ -1,0 +1,35 @@
+//===- CpuKernels.cpp - The table of fast kernels ---------------*- C++ -*-===//
+#include "cpu/CpuKernels.h"
+
+namespace llmpar::rt {
+
+KernelFn findCpuKernel(KernelId id) {
+  switch (id) {
+#define LLMPAR_FAST(name)                                                                                              \
+  case KernelId::name:                                                                                                 \
+    return cpu::name;
+    LLMPAR_FAST(unary)
+    LLMPAR_FAST(binary)
+    LLMPAR_FAST(select)
+    LLMPAR_FAST(cast)
+    LLMPAR_FAST(matmul)
+    LLMPAR_FAST(conv)
+    LLMPAR_FAST(pool)
+    LLMPAR_FAST(softmax)
+    LLMPAR_FAST(layer_norm)
+    LLMPAR_FAST(rms_norm)
+    LLMPAR_FAST(reduce)
+    LLMPAR_FAST(arg_reduce)
+    LLMPAR_FAST(transpose)
+    LLMPAR_FAST(broadcast)
+    LLMPAR_FAST(slice)
+    LLMPAR_FAST(concat)
+    LLMPAR_FAST(pad)
+    LLMPAR_FAST(gather)
+#undef LLMPAR_FAST
+  default:
+    return findReferenceKernel(id);
+  }
+}
+
+} // namespace llmpar::rt

@@ -1,0 +1,82 @@
+//===- CApiTest.cpp - The C API from opening to stepping -------------------===//
+#include "TestProgram.h"
+#include "llmpar/runtime.h"
+
+#include <gtest/gtest.h>
+
+namespace llmpar::rt::test {
+namespace {
+
+std::vector<std::byte> negateProgram() {
+  TestProgram p(2);
+  p.input("x", DType::F32, {2, 3});
+  p.output("y", DType::F32, {2, 3});
+  for (uint32_t r = 0; r < 2; ++r) {
+    auto x = TestProgram::buffer(fb::Arena_Activations, 0, DType::F32, {1, 3});
+    auto y = TestProgram::buffer(fb::Arena_Activations, 64, DType::F32, {1, 3});
+    p.inputSlice(r, 0, {r, 0}, x);
+    p.record(r, KernelId::unary, {x}, {y}, {0}).floats = {0, 0};
+    p.outputSlice(r, 0, {r, 0}, y);
+  }
+  return p.bytes();
+}
+
+TEST(CApi, OpenQueryRunProfile) {
+  std::vector<std::byte> bytes = negateProgram();
+  llmpar_rt_program *program = nullptr;
+  ASSERT_EQ(llmpar_rt_program_open_memory(bytes.data(), bytes.size(), &program), LLMPAR_RT_OK)
+      << llmpar_rt_last_error();
+  EXPECT_EQ(llmpar_rt_rank_count(program), 2u);
+  ASSERT_EQ(llmpar_rt_input_count(program), 1u);
+  llmpar_rt_tensor tensor;
+  ASSERT_EQ(llmpar_rt_input(program, 0, &tensor), LLMPAR_RT_OK);
+  EXPECT_STREQ(tensor.name, "x");
+  EXPECT_STREQ(tensor.dtype, "f32");
+  EXPECT_EQ(tensor.rank, 2);
+  EXPECT_EQ(tensor.shape[1], 3);
+  EXPECT_EQ(tensor.bytes, 24u);
+  EXPECT_EQ(llmpar_rt_output(program, 1, &tensor), LLMPAR_RT_INVALID);
+  const char *axis = nullptr;
+  uint32_t size = 0;
+  ASSERT_EQ(llmpar_rt_mesh_axis(program, 0, &axis, &size), LLMPAR_RT_OK);
+  EXPECT_STREQ(axis, "tp");
+  EXPECT_EQ(size, 2u);
+
+  llmpar_rt_options options{};
+  options.profile = 1;
+  llmpar_rt_instance *instance = nullptr;
+  ASSERT_EQ(llmpar_rt_instance_create(program, &options, &instance), LLMPAR_RT_OK) << llmpar_rt_last_error();
+  llmpar_rt_program_close(program); // the instance keeps what it needs
+  float x[6] = {1, 2, 3, 4, 5, 6};
+  const void *inputs[] = {x};
+  void *outputs[] = {x}; // in place
+  ASSERT_EQ(llmpar_rt_run(instance, inputs, 1, outputs, 1), LLMPAR_RT_OK) << llmpar_rt_last_error();
+  EXPECT_EQ(x[0], -1);
+  EXPECT_EQ(x[5], -6);
+  EXPECT_EQ(llmpar_rt_run(instance, inputs, 0, outputs, 1), LLMPAR_RT_INVALID);
+  EXPECT_STREQ(llmpar_rt_last_error(), "0 inputs, the program has 1");
+  llmpar_rt_stats stats;
+  llmpar_rt_get_stats(instance, &stats);
+  EXPECT_EQ(stats.steps, 1u);
+  EXPECT_EQ(stats.activations_bytes, 8192u);
+  ASSERT_EQ(llmpar_rt_profile_count(instance, 1), 1u);
+  llmpar_rt_profile_entry entry;
+  ASSERT_EQ(llmpar_rt_profile(instance, 1, 0, &entry), LLMPAR_RT_OK);
+  EXPECT_STREQ(entry.kernel, "unary");
+  EXPECT_STREQ(entry.location, "layer0");
+  EXPECT_EQ(entry.calls, 1u);
+  EXPECT_EQ(llmpar_rt_profile(instance, 7, 0, &entry), LLMPAR_RT_INVALID);
+  llmpar_rt_instance_destroy(instance);
+}
+
+TEST(CApi, ErrorsHaveCodesAndMessages) {
+  llmpar_rt_program *program = nullptr;
+  EXPECT_EQ(llmpar_rt_program_open(nullptr, &program), LLMPAR_RT_INVALID);
+  EXPECT_EQ(llmpar_rt_program_open_memory("garbage garbage garbage", 23, &program), LLMPAR_RT_INVALID);
+  EXPECT_STREQ(llmpar_rt_last_error(), "program in memory: not a program file: no 'LLMP' identifier");
+  EXPECT_EQ(program, nullptr);
+  EXPECT_STREQ(llmpar_rt_device_names(), "reference cpu trace");
+}
+
+} // namespace
+} // namespace llmpar::rt::test

@@ -1,0 +1,346 @@
+//===- SoundnessTest.cpp - Factor rules against the reference kernels -------===//
+//
+// For every case of soundness.mlir, every shardable factor of its op and every split: shards computed by the op's own
+// kernel, combined as its result's sharding says, equal the kernel on the whole.
+//
+//===----------------------------------------------------------------------===//
+#include "Placement.h"
+#include "core/Kernel.h"
+#include "llmpar/Core/FactorSharding.h"
+#include "llmpar/Lowering/KernelAttributes.h"
+
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include <cmath>
+#include <fstream>
+#include <random>
+
+using namespace llmpar;
+using testing::HasSubstr;
+
+namespace {
+
+/// A dense tensor; every value of the tests is exact as a double.
+struct Tensor {
+  DType dtype = DType::F32;
+  Shape shape;
+  std::vector<double> values;
+};
+
+struct Bytes {
+  std::vector<char> bytes;
+  rt::TensorView view;
+};
+Bytes pack(const Tensor &tensor) {
+  Bytes packed;
+  packed.bytes.resize(tensor.values.size() * dtypeSize(tensor.dtype) + 8);
+  packed.view.data = packed.bytes.data();
+  packed.view.dtype = tensor.dtype;
+  packed.view.rank = static_cast<int>(tensor.shape.size());
+  llvm::copy(tensor.shape, packed.view.dims.begin());
+  dispatch(tensor.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (auto [index, value] : llvm::enumerate(tensor.values)) {
+      T element;
+      if constexpr (std::is_arithmetic_v<T>)
+        element = static_cast<T>(value);
+      else
+        element = T(static_cast<float>(value));
+      std::memcpy(packed.bytes.data() + index * sizeof(T), &element, sizeof(T));
+    }
+  });
+  return packed;
+}
+void unpack(const Bytes &packed, Tensor &tensor) {
+  dispatch(tensor.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (auto [index, value] : llvm::enumerate(tensor.values)) {
+      T element;
+      std::memcpy(&element, packed.bytes.data() + index * sizeof(T), sizeof(T));
+      if constexpr (std::is_arithmetic_v<T>)
+        value = static_cast<double>(element);
+      else
+        value = static_cast<float>(element);
+    }
+  });
+}
+
+Tensor emptyTensor(DType dtype, Shape shape) {
+  Tensor tensor{dtype, std::move(shape), {}};
+  int64_t count = 1;
+  for (int64_t size : tensor.shape)
+    count *= size;
+  tensor.values.assign(count, 0);
+  return tensor;
+}
+Tensor partOf(const Tensor &whole, const Box &box) {
+  Tensor part{whole.dtype, {}, {}};
+  for (ShardRange range : box)
+    part.shape.push_back(range.size());
+  for (int64_t element : elementsOf(box, whole.shape))
+    part.values.push_back(whole.values[element]);
+  return part;
+}
+
+Shape shapeOf(mlir::Value value) { return Shape(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); }
+DType dtypeOf(mlir::Value value) { return *toDType(mlir::cast<mlir::RankedTensorType>(value.getType()).getElementType()); }
+
+/// The size that an operand's values index into; 0 for an operand of plain numbers.
+int64_t indexedSize(mlir::Operation *op, unsigned operand) {
+  if (operand != 1)
+    return 0;
+  Shape data = shapeOf(op->getOperand(0));
+  auto smallest = [&](int64_t begin) {
+    return *std::min_element(data.begin() + begin, data.begin() + begin + shapeOf(op->getOperand(1)).back());
+  };
+  return llvm::TypeSwitch<mlir::Operation *, int64_t>(op)
+      .Case<GatherOp, GatherElementsOp, ScatterElementsOp>([&](auto o) { return data[o.getAxis()]; })
+      .Case([&](GatherNdOp o) { return smallest(o.getBatchDims()); })
+      .Case([&](ScatterNdOp) { return smallest(0); })
+      .Default([](mlir::Operation *) { return 0; });
+}
+
+std::vector<Tensor> randomInputs(mlir::Operation *op) {
+  std::mt19937 random(7);
+  auto between = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % (high - low + 1)); };
+  std::vector<Tensor> inputs;
+  for (mlir::OpOperand &operand : op->getOpOperands()) {
+    Tensor tensor = emptyTensor(dtypeOf(operand.get()), shapeOf(operand.get()));
+    int64_t size = indexedSize(op, operand.getOperandNumber());
+    for (double &value : tensor.values)
+      value = size                            ? between(-size, size - 1)
+              : tensor.dtype == DType::Bool   ? between(0, 1)
+              : isFloat(tensor.dtype)         ? between(-16, 16) / 8.0
+                                              : between(-5, 5);
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+/// The case as it is after llmpar-localize-shapes: every value has a sharding and its largest shard's type.
+struct Localized {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::func::FuncOp function;
+  mlir::Operation *op() { return &function.getBody().front().front(); }
+
+  Localized(mlir::func::FuncOp original, llvm::ArrayRef<Sharding> in, llvm::ArrayRef<Sharding> out, const Mesh &mesh) {
+    module = mlir::ModuleOp::create(original.getLoc());
+    mlir::OpBuilder builder(module->getBodyRegion());
+    llmpar::MeshOp::create(builder, original.getLoc(), "mesh", builder.getStrArrayAttr({mesh.axes[0].name}),
+                           builder.getDenseI64ArrayAttr({mesh.axes[0].size}));
+    function = mlir::cast<mlir::func::FuncOp>(builder.clone(*original));
+    for (auto [argument, sharding] : llvm::zip_equal(function.getArguments(), in))
+      function.setArgAttr(argument.getArgNumber(), LlmparDialect::kGlobalTypes, localize(argument, sharding, mesh));
+    llvm::SmallVector<mlir::Attribute> types;
+    for (auto [result, sharding] : llvm::zip_equal(op()->getResults(), out))
+      types.push_back(localize(result, sharding, mesh));
+    op()->setAttr(LlmparDialect::kGlobalTypes, builder.getArrayAttr(types));
+    function.setFunctionType(builder.getFunctionType(function.getBody().getArgumentTypes(), {}));
+  }
+  static mlir::Attribute localize(mlir::Value value, const Sharding &sharding, const Mesh &mesh) {
+    auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
+    setSharding(value, sharding, mesh);
+    value.setType(type.clone(localShape(sharding, type.getShape(), mesh)));
+    return mlir::TypeAttr::get(type);
+  }
+};
+
+/// Runs the op on one rank's operands.
+llvm::Expected<std::vector<Tensor>> run(mlir::Operation *op, const ValueLayouts &layouts, int64_t rank,
+                                        llvm::ArrayRef<Tensor> inputs) {
+  rt::KernelId id;
+  if (!rt::parseKernelId(kernelName(op), id))
+    return llvm::createStringError("no kernel");
+  std::vector<Bytes> ins, outs;
+  std::vector<rt::TensorView> inViews, outViews;
+  for (const Tensor &input : inputs)
+    inViews.push_back(ins.emplace_back(pack(input)).view);
+  std::vector<Tensor> results;
+  for (mlir::Value result : op->getResults()) {
+    results.push_back(emptyTensor(dtypeOf(result), layouts.valid(result, rank)));
+    outViews.push_back(outs.emplace_back(pack(results.back())).view);
+  }
+  KernelAttributes attributes = kernelAttributes(op, layouts, rank);
+  rt::Status status = rt::findReferenceKernel(id)({inViews, outViews, attributes.ints, attributes.floats});
+  if (!status.ok())
+    return llvm::createStringError(status.message());
+  for (auto [bytes, result] : llvm::zip(outs, results))
+    unpack(bytes, result);
+  return results;
+}
+
+double combine(FactorKind kind, double a, double b) {
+  switch (kind) {
+  case FactorKind::Max:
+    return std::max(a, b);
+  case FactorKind::Min:
+    return std::min(a, b);
+  case FactorKind::Prod:
+    return a * b;
+  default:
+    return a + b;
+  }
+}
+/// Order of summation may differ; nothing else may.
+bool agree(double a, double b, bool rounded) {
+  return a == b || (std::isnan(a) && std::isnan(b)) || (rounded && std::abs(a - b) <= 1e-5 * (1 + std::abs(b)));
+}
+
+struct Case {
+  mlir::func::FuncOp function;
+  std::vector<Tensor> inputs, expected;
+  mlir::Operation *op() { return &function.getBody().front().front(); }
+};
+
+std::string place(const Tensor &tensor, int64_t element) {
+  std::string text;
+  for (int64_t size : llvm::reverse(tensor.shape)) {
+    text = std::to_string(element % size) + (text.empty() ? "" : ", ") + text;
+    element /= size;
+  }
+  return "[" + text + "]";
+}
+
+/// Shards `factor` over `parts` ranks in steps of `unit`; says what is wrong with the combined results, "" if nothing.
+std::string checkSplit(Case &test, const FactorRule &rule, int factor, int64_t parts, int64_t unit) {
+  Mesh mesh = meshOfSizes({parts});
+  FactorShardings chosen(rule.factors.size());
+  chosen[factor] = {{0}, unit};
+  llvm::SmallVector<Sharding> in, out;
+  for (mlir::OpOperand &operand : test.op()->getOpOperands())
+    in.push_back(operandSharding(rule, operand.getOperandNumber(), shapeOf(operand.get()), chosen, mesh));
+  for (mlir::OpResult result : test.op()->getResults())
+    out.push_back(resultSharding(rule, result.getResultNumber(), shapeOf(result), chosen, mesh));
+  Localized local(test.function, in, out, mesh);
+  if (mlir::failed(mlir::verify(*local.module)))
+    return "the op is not valid on the largest shards";
+  mlir::FailureOr<ValueLayouts> layouts = ValueLayouts::build(local.function, mesh);
+  if (mlir::failed(layouts))
+    return "no layouts";
+
+  std::vector<Tensor> combined = test.expected;
+  for (Tensor &tensor : combined)
+    std::fill(tensor.values.begin(), tensor.values.end(), 0);
+  for (int64_t rank = 0; rank < parts; ++rank) {
+    std::vector<Tensor> shards;
+    for (auto [input, sharding] : llvm::zip_equal(test.inputs, in))
+      shards.push_back(partOf(input, boxOf(sharding, input.shape, mesh, rank)));
+    auto results = run(local.op(), *layouts, rank, shards);
+    if (!results)
+      return "rank " + std::to_string(rank) + ": " + llvm::toString(results.takeError());
+    for (auto [index, result] : llvm::enumerate(*results)) {
+      Tensor &whole = combined[index];
+      const Sharding &sharding = out[index];
+      std::vector<int64_t> elements = elementsOf(boxOf(sharding, whole.shape, mesh, rank), whole.shape);
+      if (elements.size() != result.values.size())
+        return "rank " + std::to_string(rank) + " computes more or less than its shard";
+      for (auto [element, value] : llvm::zip(elements, result.values)) {
+        double &to = whole.values[element];
+        if (sharding.partial.empty() && sharding.isReplicated() && rank > 0 && !agree(value, to, false))
+          return "rank " + std::to_string(rank) + " differs from rank 0 at " + place(whole, element);
+        to = sharding.partial.empty() || rank == 0 ? value : combine(sharding.partial[0].reduction, to, value);
+      }
+    }
+  }
+  for (auto [index, whole] : llvm::enumerate(combined))
+    for (auto [element, value] : llvm::enumerate(whole.values))
+      if (double want = test.expected[index].values[element]; !agree(value, want, !out[index].partial.empty()))
+        return "result " + std::to_string(index) + " at " + place(whole, element) + " is " + std::to_string(value) +
+               " instead of " + std::to_string(want);
+  return "";
+}
+
+//===-- The cases --------------------------------------------------------------------===//
+
+struct Cases {
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  Cases() {
+    context.loadDialect<LlmparDialect, mlir::func::FuncDialect>();
+    module = mlir::parseSourceFile<mlir::ModuleOp>(LLMPAR_SOUNDNESS_CASES, &context);
+  }
+  static Cases &get() {
+    static Cases cases;
+    return cases;
+  }
+  Case load(llvm::StringRef name) {
+    Case test{module->lookupSymbol<mlir::func::FuncOp>(name), {}, {}};
+    mlir::Operation *op = test.op();
+    test.inputs = randomInputs(op);
+    Mesh one = meshOfSizes({1});
+    llvm::SmallVector<Sharding> in, out;
+    for (mlir::Value operand : op->getOperands())
+      in.push_back(Sharding::replicated(shapeOf(operand).size()));
+    for (mlir::Value result : op->getResults())
+      out.push_back(Sharding::replicated(shapeOf(result).size()));
+    Localized whole(test.function, in, out, one);
+    test.expected = llvm::cantFail(run(whole.op(), *ValueLayouts::build(whole.function, one), 0, test.inputs));
+    return test;
+  }
+};
+
+std::vector<std::string> caseNames() {
+  std::vector<std::string> names;
+  std::ifstream file(LLMPAR_SOUNDNESS_CASES);
+  for (std::string line; std::getline(file, line);)
+    if (llvm::StringRef rest = line; rest.consume_front("func.func @"))
+      names.push_back(rest.split('(').first.str());
+  return names;
+}
+
+class Soundness : public testing::TestWithParam<std::string> {};
+
+TEST_P(Soundness, ShardsCombineToTheWhole) {
+  ASSERT_TRUE(Cases::get().module);
+  Case test = Cases::get().load(GetParam());
+  FactorRule rule = mlir::cast<FactorOpInterface>(test.op()).getFactorRule();
+  int splits = 0;
+  for (int factor = 0; factor < static_cast<int>(rule.factors.size()); ++factor)
+    for (int64_t parts : {2, 3, 5})
+      for (int64_t unit : {1, 2}) {
+        if (!rule.isShardable(factor))
+          continue;
+        EXPECT_EQ(checkSplit(test, rule, factor, parts, unit), "")
+            << rule.str() << ": factor " << rule.factors[factor].name << " over " << parts << " in steps of " << unit;
+        ++splits;
+      }
+  EXPECT_GT(splits, 0) << rule.str();
+}
+INSTANTIATE_TEST_SUITE_P(Ops, Soundness, testing::ValuesIn(caseNames()),
+                         [](const testing::TestParamInfo<std::string> &info) { return info.param; });
+
+TEST(SoundnessCases, EveryOpWithARuleHasOne) {
+  Cases &cases = Cases::get();
+  ASSERT_TRUE(cases.module);
+  llvm::StringSet<> covered;
+  covered.insert("llmpar.load_weight"); // no kernel: the loader slices
+  covered.insert("llmpar.constant");
+  cases.module->walk([&](FactorOpInterface op) { covered.insert(op->getName().getStringRef()); });
+  for (mlir::RegisteredOperationName name : cases.context.getRegisteredOperations())
+    if (name.hasInterface<FactorOpInterface>())
+      EXPECT_TRUE(covered.contains(name.getStringRef())) << name.getStringRef().str() << " has no case in soundness.mlir";
+}
+
+//===-- Wrong rules are found -------------------------------------------------------===//
+
+std::string checkWrongRule(llvm::StringRef name, llvm::StringRef text) {
+  Case test = Cases::get().load(name);
+  FactorRule rule = parseFactorRule(text, operandShapes(test.op()), resultShapes(test.op()));
+  return checkSplit(test, rule, static_cast<int>(rule.factors.size()) - 1, 2, 1);
+}
+
+TEST(WrongRule, ShardingTheSoftmaxAxis) {
+  EXPECT_THAT(checkWrongRule("softmax", "a b c -> a b c"), HasSubstr("instead of"));
+}
+TEST(WrongRule, ReducingAMaximumByAddition) {
+  EXPECT_THAT(checkWrongRule("reduce_max_keeps_dims", "x b c -> y b z ; sum(c)"), HasSubstr("instead of"));
+}
+TEST(WrongRule, ForgettingThatAProductIsPartial) {
+  EXPECT_THAT(checkWrongRule("matmul", "m k, k n -> m n"), HasSubstr("rank 1 differs from rank 0"));
+}
+
+} // namespace

@@ -1,0 +1,261 @@
+// Cases of SoundnessTest.cpp: one op each, on arguments only. Sizes are odd, so that every split is uneven.
+// Every op with a factor rule occurs here (a test checks that); load_weight and constant have no kernel.
+
+//===-- Sources and elementwise
+func.func @iota_along_the_counted_axis() {
+  %0 = llmpar.iota {axis = 1, start = 3.0, step = 2.0} : tensor<3x7xi64>
+  return
+}
+func.func @iota_of_floats() {
+  %0 = llmpar.iota {axis = 0, start = 0.5, step = -0.25} : tensor<5x3xf32>
+  return
+}
+func.func @unary(%x: tensor<3x5xf32>) {
+  %0 = llmpar.unary "gelu" %x : (tensor<3x5xf32>) -> tensor<3x5xf32>
+  return
+}
+func.func @unary_with_parameters(%x: tensor<5x3xf32>) {
+  %0 = llmpar.unary "hard_sigmoid" %x {alpha = 0.2, beta = 0.5} : (tensor<5x3xf32>) -> tensor<5x3xf32>
+  return
+}
+func.func @unary_test(%x: tensor<7xf32>) {
+  %0 = llmpar.unary "is_nan" %x : (tensor<7xf32>) -> tensor<7xi1>
+  return
+}
+func.func @binary(%a: tensor<3x5xf32>, %b: tensor<3x5xf32>) {
+  %0 = llmpar.binary "sub" %a, %b : (tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
+  return
+}
+func.func @binary_broadcasts_a_missing_dimension(%a: tensor<5xf32>, %b: tensor<3x5xf32>) {
+  %0 = llmpar.binary "sub" %a, %b : (tensor<5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
+  return
+}
+func.func @binary_broadcasts_dimensions_of_one(%a: tensor<3x1x5xf32>, %b: tensor<7x1xf32>) {
+  %0 = llmpar.binary "div" %a, %b : (tensor<3x1x5xf32>, tensor<7x1xf32>) -> tensor<3x7x5xf32>
+  return
+}
+func.func @binary_with_a_scalar(%a: tensor<i32>, %b: tensor<3x5xi32>) {
+  %0 = llmpar.binary "less" %a, %b : (tensor<i32>, tensor<3x5xi32>) -> tensor<3x5xi1>
+  return
+}
+func.func @select_broadcasts_each_operand(%c: tensor<5x1xi1>, %a: tensor<3x1x7xf32>, %b: tensor<f32>) {
+  %0 = llmpar.select %c, %a, %b : (tensor<5x1xi1>, tensor<3x1x7xf32>, tensor<f32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @cast(%x: tensor<3x5xf32>) {
+  %0 = llmpar.cast %x : (tensor<3x5xf32>) -> tensor<3x5xi32>
+  return
+}
+
+//===-- Contractions
+func.func @matmul(%a: tensor<3x5xf32>, %b: tensor<5x7xf32>) {
+  %0 = llmpar.matmul %a, %b : (tensor<3x5xf32>, tensor<5x7xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @matmul_transpose_a(%a: tensor<5x3xf32>, %b: tensor<5x7xf32>) {
+  %0 = llmpar.matmul %a, %b {transpose_a = true} : (tensor<5x3xf32>, tensor<5x7xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @matmul_transpose_b(%a: tensor<3x5xf32>, %b: tensor<7x5xf32>) {
+  %0 = llmpar.matmul %a, %b {transpose_b = true} : (tensor<3x5xf32>, tensor<7x5xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @matmul_of_batches_with_one_weight(%a: tensor<3x4x5xf32>, %b: tensor<5x7xf32>) {
+  %0 = llmpar.matmul %a, %b : (tensor<3x4x5xf32>, tensor<5x7xf32>) -> tensor<3x4x7xf32>
+  return
+}
+func.func @matmul_broadcasts_batches(%a: tensor<3x1x2x5xf32>, %b: tensor<4x7x5xf32>) {
+  %0 = llmpar.matmul %a, %b {transpose_b = true} : (tensor<3x1x2x5xf32>, tensor<4x7x5xf32>) -> tensor<3x4x2x7xf32>
+  return
+}
+func.func @matmul_of_one_row(%a: tensor<1x5xf32>, %b: tensor<5x7xf32>) {
+  %0 = llmpar.matmul %a, %b : (tensor<1x5xf32>, tensor<5x7xf32>) -> tensor<1x7xf32>
+  return
+}
+func.func @matmul_of_integers(%a: tensor<3x5xi32>, %b: tensor<5x7xi32>) {
+  %0 = llmpar.matmul %a, %b : (tensor<3x5xi32>, tensor<5x7xi32>) -> tensor<3x7xi32>
+  return
+}
+func.func @conv(%x: tensor<3x5x7x6xf32>, %w: tensor<4x5x3x2xf32>) {
+  %0 = llmpar.conv %x, %w {group = 1, strides = array<i64: 2, 1>, pads_begin = array<i64: 1, 0>, pads_end = array<i64: 1, 1>, dilations = array<i64: 1, 2>}
+     : (tensor<3x5x7x6xf32>, tensor<4x5x3x2xf32>) -> tensor<3x4x4x5xf32>
+  return
+}
+func.func @conv_with_bias(%x: tensor<3x5x7xf32>, %w: tensor<4x5x3xf32>, %bias: tensor<4xf32>) {
+  %0 = llmpar.conv %x, %w, %bias {group = 1, strides = array<i64: 1>, pads_begin = array<i64: 0>, pads_end = array<i64: 0>, dilations = array<i64: 1>}
+     : (tensor<3x5x7xf32>, tensor<4x5x3xf32>, tensor<4xf32>) -> tensor<3x4x5xf32>
+  return
+}
+func.func @conv_of_groups(%x: tensor<3x6x7xf32>, %w: tensor<9x2x3xf32>) {
+  %0 = llmpar.conv %x, %w {group = 3, strides = array<i64: 1>, pads_begin = array<i64: 1>, pads_end = array<i64: 1>, dilations = array<i64: 1>}
+     : (tensor<3x6x7xf32>, tensor<9x2x3xf32>) -> tensor<3x9x7xf32>
+  return
+}
+
+//===-- Reductions and normalisation
+func.func @reduce_sum(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.reduce "sum" %x {axes = array<i64: 1>, keep_dims = false} : (tensor<3x5x7xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @reduce_max_keeps_dims(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.reduce "max" %x {axes = array<i64: 0, 2>, keep_dims = true} : (tensor<3x5x7xf32>) -> tensor<1x5x1xf32>
+  return
+}
+func.func @reduce_min_of_integers(%x: tensor<4x3xi32>) {
+  %0 = llmpar.reduce "min" %x {axes = array<i64: 0, 1>, keep_dims = false} : (tensor<4x3xi32>) -> tensor<i32>
+  return
+}
+func.func @reduce_prod(%x: tensor<3x5xf32>) {
+  %0 = llmpar.reduce "prod" %x {axes = array<i64: 1>, keep_dims = false} : (tensor<3x5xf32>) -> tensor<3xf32>
+  return
+}
+func.func @softmax(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.softmax %x {axis = 2} : (tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @log_softmax_of_a_middle_axis(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.softmax %x {axis = 1, log = true} : (tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @layer_norm(%x: tensor<3x5x7xf32>, %scale: tensor<7xf32>) {
+  %0 = llmpar.layer_norm %x, %scale {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xf32>, tensor<7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @layer_norm_with_bias_over_two_dimensions(%x: tensor<3x5x7xf32>, %scale: tensor<5x7xf32>, %bias: tensor<7xf32>) {
+  %0 = llmpar.layer_norm %x, %scale, %bias {axis = 1, epsilon = 1.0e-5} : (tensor<3x5x7xf32>, tensor<5x7xf32>, tensor<7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @layer_norm_with_a_scale_for_each_row(%x: tensor<3x5x7xf32>, %scale: tensor<3x1x7xf32>, %bias: tensor<5x7xf32>) {
+  %0 = llmpar.layer_norm %x, %scale, %bias {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xf32>, tensor<3x1x7xf32>, tensor<5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @rms_norm(%x: tensor<3x5x7xf32>, %scale: tensor<7xf32>) {
+  %0 = llmpar.rms_norm %x, %scale {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xf32>, tensor<7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @cumsum(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.cumsum %x {axis = 1, exclusive = false, reverse = true} : (tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @arg_reduce(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.arg_reduce %x {axis = 1, keep_dims = false, largest = true, last = false} : (tensor<3x5x7xf32>) -> tensor<3x7xi64>
+  return
+}
+func.func @arg_reduce_keeps_dims(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.arg_reduce %x {axis = 0, keep_dims = true, largest = false, last = true} : (tensor<3x5x7xf32>) -> tensor<1x5x7xi64>
+  return
+}
+func.func @top_k(%x: tensor<3x7x5xf32>) {
+  %0:2 = llmpar.top_k %x {k = 3, axis = 1, largest = true} : (tensor<3x7x5xf32>) -> (tensor<3x3x5xf32>, tensor<3x3x5xi64>)
+  return
+}
+func.func @max_pool(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.pool %x {kind = 0, kernel = array<i64: 3>, strides = array<i64: 2>, pads_begin = array<i64: 1>, pads_end = array<i64: 1>, dilations = array<i64: 1>}
+     : (tensor<3x5x7xf32>) -> tensor<3x5x4xf32>
+  return
+}
+func.func @mean_pool_of_two_dimensions(%x: tensor<3x5x4x7xf32>) {
+  %0 = llmpar.pool %x {kind = 1, kernel = array<i64: 2, 3>, strides = array<i64: 1, 2>, pads_begin = array<i64: 0, 1>, pads_end = array<i64: 0, 1>, dilations = array<i64: 1, 1>}
+     : (tensor<3x5x4x7xf32>) -> tensor<3x5x3x4xf32>
+  return
+}
+
+//===-- Indexing
+func.func @gather_rows_of_a_table(%data: tensor<7x5xf32>, %indices: tensor<2x3xi64>) {
+  %0 = llmpar.gather %data, %indices {axis = 0} : (tensor<7x5xf32>, tensor<2x3xi64>) -> tensor<2x3x5xf32>
+  return
+}
+func.func @gather_along_a_middle_axis(%data: tensor<3x7x5xf32>, %indices: tensor<4x2xi32>) {
+  %0 = llmpar.gather %data, %indices {axis = 1} : (tensor<3x7x5xf32>, tensor<4x2xi32>) -> tensor<3x4x2x5xf32>
+  return
+}
+func.func @gather_one_element(%data: tensor<3x7xi64>, %indices: tensor<i64>) {
+  %0 = llmpar.gather %data, %indices {axis = 1} : (tensor<3x7xi64>, tensor<i64>) -> tensor<3xi64>
+  return
+}
+func.func @gather_of_bools(%data: tensor<7x5xi1>, %indices: tensor<3xi64>) {
+  %0 = llmpar.gather %data, %indices {axis = 0} : (tensor<7x5xi1>, tensor<3xi64>) -> tensor<3x5xi1>
+  return
+}
+func.func @gather_elements(%data: tensor<3x7x5xf32>, %indices: tensor<3x4x2xi64>) {
+  %0 = llmpar.gather_elements %data, %indices {axis = 1} : (tensor<3x7x5xf32>, tensor<3x4x2xi64>) -> tensor<3x4x2xf32>
+  return
+}
+func.func @gather_nd(%data: tensor<5x7x3xf32>, %indices: tensor<4x2xi64>) {
+  %0 = llmpar.gather_nd %data, %indices {batch_dims = 0} : (tensor<5x7x3xf32>, tensor<4x2xi64>) -> tensor<4x3xf32>
+  return
+}
+func.func @gather_nd_of_batches(%data: tensor<5x7x3xf32>, %indices: tensor<5x4x1xi64>) {
+  %0 = llmpar.gather_nd %data, %indices {batch_dims = 1} : (tensor<5x7x3xf32>, tensor<5x4x1xi64>) -> tensor<5x4x3xf32>
+  return
+}
+func.func @scatter_nd(%data: tensor<7x5x3xf32>, %indices: tensor<4x1xi64>, %updates: tensor<4x5x3xf32>) {
+  %0 = llmpar.scatter_nd %data, %indices, %updates {reduction = "none"}
+     : (tensor<7x5x3xf32>, tensor<4x1xi64>, tensor<4x5x3xf32>) -> tensor<7x5x3xf32>
+  return
+}
+func.func @scatter_nd_adds(%data: tensor<7x5x3xf32>, %indices: tensor<2x4x2xi64>, %updates: tensor<2x4x3xf32>) {
+  %0 = llmpar.scatter_nd %data, %indices, %updates {reduction = "add"}
+     : (tensor<7x5x3xf32>, tensor<2x4x2xi64>, tensor<2x4x3xf32>) -> tensor<7x5x3xf32>
+  return
+}
+func.func @scatter_elements(%data: tensor<7x5x3xf32>, %indices: tensor<4x5x3xi64>, %updates: tensor<4x5x3xf32>) {
+  %0 = llmpar.scatter_elements %data, %indices, %updates {axis = 0, reduction = "none"}
+     : (tensor<7x5x3xf32>, tensor<4x5x3xi64>, tensor<4x5x3xf32>) -> tensor<7x5x3xf32>
+  return
+}
+func.func @scatter_elements_into_a_part(%data: tensor<7x5x3xf32>, %indices: tensor<7x2x2xi64>, %updates: tensor<7x2x2xf32>) {
+  %0 = llmpar.scatter_elements %data, %indices, %updates {axis = 1, reduction = "max"}
+     : (tensor<7x5x3xf32>, tensor<7x2x2xi64>, tensor<7x2x2xf32>) -> tensor<7x5x3xf32>
+  return
+}
+
+//===-- Layout
+func.func @transpose(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.transpose %x {permutation = array<i64: 2, 0, 1>} : (tensor<3x5x7xf32>) -> tensor<7x3x5xf32>
+  return
+}
+func.func @reshape_splits_heads(%x: tensor<2x5x21xf32>) {
+  %0 = llmpar.reshape %x : (tensor<2x5x21xf32>) -> tensor<2x5x3x7xf32>
+  return
+}
+func.func @reshape_joins_heads(%x: tensor<3x5x7x2xf32>) {
+  %0 = llmpar.reshape %x : (tensor<3x5x7x2xf32>) -> tensor<15x14xf32>
+  return
+}
+func.func @reshape_regroups(%x: tensor<15x7x6xf32>) {
+  %0 = llmpar.reshape %x : (tensor<15x7x6xf32>) -> tensor<3x35x2x3xf32>
+  return
+}
+func.func @reshape_where_only_a_common_divisor_is_left(%x: tensor<9x10xf32>) {
+  %0 = llmpar.reshape %x : (tensor<9x10xf32>) -> tensor<6x15xf32>
+  return
+}
+func.func @broadcast(%x: tensor<5x1x7xf32>) {
+  %0 = llmpar.broadcast %x : (tensor<5x1x7xf32>) -> tensor<3x5x2x7xf32>
+  return
+}
+func.func @broadcast_scalar(%x: tensor<i64>) {
+  %0 = llmpar.broadcast %x : (tensor<i64>) -> tensor<3x5xi64>
+  return
+}
+func.func @slice(%x: tensor<3x7x5xf32>) {
+  %0 = llmpar.slice %x {starts = array<i64: 0, 1, 0>, steps = array<i64: 1, 2, 1>} : (tensor<3x7x5xf32>) -> tensor<3x3x5xf32>
+  return
+}
+func.func @slice_backwards(%x: tensor<3x7xf32>) {
+  %0 = llmpar.slice %x {starts = array<i64: 0, 6>, steps = array<i64: 1, -1>} : (tensor<3x7xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @concat(%a: tensor<3x2x5xf32>, %b: tensor<3x4x5xf32>, %c: tensor<3x1x5xf32>) {
+  %0 = llmpar.concat %a, %b, %c {axis = 1} : (tensor<3x2x5xf32>, tensor<3x4x5xf32>, tensor<3x1x5xf32>) -> tensor<3x7x5xf32>
+  return
+}
+func.func @pad(%x: tensor<3x5xf32>) {
+  %0 = llmpar.pad %x {mode = 0, low = array<i64: 0, 2>, value = 1.5} : (tensor<3x5xf32>) -> tensor<3x8xf32>
+  return
+}
+func.func @pad_above_by_reflection(%x: tensor<3x5x7xf32>) {
+  %0 = llmpar.pad %x {mode = 1, low = array<i64: 0, 0, 1>, value = 0.0} : (tensor<3x5x7xf32>) -> tensor<3x7x9xf32>
+  return
+}

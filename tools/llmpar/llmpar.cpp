@@ -1,0 +1,125 @@
+//===- llmpar.cpp - Compile, run, verify and measure models -----------------===//
+#include "Commands.h"
+#include "Session.h"
+
+#include "llmpar/Driver/Phases.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace llmpar::tool {
+namespace cl = llvm::cl;
+
+static cl::SubCommand compileSub("compile", "compile a model for a mesh of devices");
+static cl::SubCommand runSub("run", "compile (or load a .llmpar program) and run one step");
+static cl::SubCommand verifySub("verify", "compare the sharded run with expected outputs and with one device");
+static cl::SubCommand benchSub("bench", "measure the time per step");
+static cl::SubCommand inspectSub("inspect", "print what a model or a program contains");
+
+struct Command {
+  char key;
+  cl::SubCommand &sub;
+  int (*run)(const Options &);
+};
+static const Command commands[] = {{'c', compileSub, compileCommand},
+                                   {'r', runSub, runCommand},
+                                   {'v', verifySub, verifyCommand},
+                                   {'b', benchSub, benchCommand},
+                                   {'i', inspectSub, inspectCommand}};
+
+static cl::OptionCategory category("llmpar options");
+
+/// Modifier of an option: the commands that have it.
+struct InCommands {
+  llvm::StringRef keys;
+  template <typename Option> void apply(Option &option) const {
+    for (const Command &command : commands)
+      if (keys.contains(command.key))
+        option.addSubCommand(command.sub);
+    option.addCategory(category);
+  }
+};
+
+/// Owns the command line's options and copies them out after parsing.
+class CommandLine {
+public:
+  CommandLine() {
+    defaults.layout = "single";
+    defaults.device = "cpu";
+    defaults.atol = 1e-4;
+    defaults.rtol = 1e-3;
+    defaults.repeat = 20;
+#define LLMPAR_OPTION(kind, type, field, flag, commands, value, help)                                                  \
+  make##kind<type>(defaults.field, flag, commands, value, help);
+#include "llmpar/Driver/Options.def"
+  }
+  Options result() {
+    for (auto &read : readers)
+      read();
+    defaults.model = model;
+    return defaults;
+  }
+
+private:
+  Options defaults;
+  cl::opt<std::string> model{cl::Positional, InCommands{"crvbi"}, cl::desc("<model.onnx | program.llmpar>"), cl::init("")};
+  std::vector<std::function<void()>> readers;
+
+  template <typename T>
+  void makeValue(T &field, const char *flag, const char *keys, const char *value, const char *help) {
+    auto *option = new cl::opt<T>(llvm::StringRef(flag), InCommands{keys}, cl::desc(help), cl::value_desc(value), cl::init(field)); // lives as long as cl does
+    readers.push_back([&field, option] { field = *option; });
+  }
+  template <typename T>
+  void makeList(std::vector<T> &field, const char *flag, const char *keys, const char *value, const char *help) {
+    auto *option = new cl::list<T>(llvm::StringRef(flag), InCommands{keys}, cl::desc(help), cl::value_desc(value));
+    readers.push_back([&field, option] { field.assign(option->begin(), option->end()); });
+  }
+};
+
+static const char overview[] =
+    "llmpar: an auto-parallelizing compiler for transformer models\n\n"
+    "  llmpar inspect model.onnx\n"
+    "  llmpar compile model.onnx --dim batch=2 --dim seq=64 --mesh dp=2,tp=2 --layout hybrid -o model.llmpar\n"
+    "  llmpar run model.llmpar --input=input_ids=@ids.npy --output=@out.npz\n"
+    "  llmpar verify model.onnx --data test_data_set_0 --mesh tp=4 --layout tensor\n"
+    "  llmpar bench model.onnx --dim batch=1 --dim seq=512 --mesh tp=2 --layout tensor\n\n"
+    "Exit codes: 0 ok, 1 compile error, 2 usage, 3 mismatch, 4 does not fit, 5 device failure, 70 internal error.\n";
+
+static int main(int argc, char **argv) {
+  static CommandLine line;
+  std::string errors;
+  llvm::raw_string_ostream os(errors);
+  if (!cl::ParseCommandLineOptions(argc, argv, overview, &os)) {
+    llvm::errs() << errors;
+    return Usage;
+  }
+  for (const Command &command : commands) {
+    if (!command.sub)
+      continue;
+    Options options = line.result();
+    bool needsModel = command.key != 'i' || !options.ops;
+    if (needsModel && options.model.empty()) {
+      llvm::errs() << "error: which model? Usage: llmpar " << command.sub.getName() << " <model.onnx> [options]\n";
+      return Usage;
+    }
+    if (needsModel && !llvm::sys::fs::exists(options.model)) {
+      llvm::errs() << "error: " << options.model << ": no such file\n";
+      return Usage;
+    }
+    return command.run(options);
+  }
+  llvm::errs() << "error: which command? compile, run, verify, bench or inspect; see llmpar --help\n";
+  return Usage;
+}
+
+} // namespace llmpar::tool
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  return llmpar::tool::main(argc, argv);
+}
