@@ -1,15 +1,15 @@
 //===- Dialect.cpp - The llmpar dialect: attributes, symbols, helpers -------===//
 #include "llmpar/Dialect/Llmpar.h"
 
-#include "llvm/ADT/StringSet.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 #include "llmpar/Dialect/LlmparDialect.cpp.inc"
 #define GET_ATTRDEF_CLASSES
-#include "llmpar/Dialect/LlmparAttrs.cpp.inc"
 #include "llmpar/Dialect/FactorOpInterface.cpp.inc"
+#include "llmpar/Dialect/LlmparAttrs.cpp.inc"
 
 namespace llmpar {
 
@@ -54,7 +54,8 @@ static mlir::ParseResult parseDim(mlir::AsmParser &parser, DimShardingAttr &dim)
 }
 static void printDim(mlir::AsmPrinter &printer, DimShardingAttr dim) {
   printer << "{";
-  llvm::interleaveComma(dim.getAxes(), printer, [&](mlir::StringAttr axis) { printer << '"' << axis.getValue() << '"'; });
+  llvm::interleaveComma(dim.getAxes(), printer,
+                        [&](mlir::StringAttr axis) { printer << '"' << axis.getValue() << '"'; });
   if (dim.getUnit() != 1)
     printer << " : " << dim.getUnit();
   printer << "}";
@@ -106,7 +107,8 @@ void ShardingAttr::print(mlir::AsmPrinter &printer) const {
   if (!getPartial().empty()) {
     printer << ", partial = {";
     llvm::interleaveComma(getPartial(), printer, [&](mlir::NamedAttribute entry) {
-      printer << '"' << entry.getName().getValue() << "\" : " << mlir::cast<mlir::StringAttr>(entry.getValue()).getValue();
+      printer << '"' << entry.getName().getValue()
+              << "\" : " << mlir::cast<mlir::StringAttr>(entry.getValue()).getValue();
     });
     printer << "}";
   }
@@ -116,7 +118,8 @@ void ShardingAttr::print(mlir::AsmPrinter &printer) const {
 //===-- Mesh -------------------------------------------------------------------===//
 
 // <["dp"=2, "tp"=4]>
-static mlir::ParseResult parseMeshAxes(mlir::OpAsmParser &parser, mlir::ArrayAttr &axes, mlir::DenseI64ArrayAttr &sizes) {
+static mlir::ParseResult parseMeshAxes(mlir::OpAsmParser &parser, mlir::ArrayAttr &axes,
+                                       mlir::DenseI64ArrayAttr &sizes) {
   llvm::SmallVector<mlir::Attribute> names;
   llvm::SmallVector<int64_t> values;
   auto parseAxis = [&]() -> mlir::ParseResult {
@@ -136,9 +139,8 @@ static mlir::ParseResult parseMeshAxes(mlir::OpAsmParser &parser, mlir::ArrayAtt
 static void printMeshAxes(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::ArrayAttr axes,
                           mlir::DenseI64ArrayAttr sizes) {
   printer << "<[";
-  llvm::interleaveComma(llvm::zip(axes, sizes.asArrayRef()), printer, [&](auto axis) {
-    printer << std::get<0>(axis) << "=" << std::get<1>(axis);
-  });
+  llvm::interleaveComma(llvm::zip(axes, sizes.asArrayRef()), printer,
+                        [&](auto axis) { printer << std::get<0>(axis) << "=" << std::get<1>(axis); });
   printer << "]>";
 }
 
@@ -146,11 +148,15 @@ mlir::LogicalResult MeshOp::verify() {
   if (getAxes().size() != getSizes().size())
     return emitOpError() << getAxes().size() << " axis names, but " << getSizes().size() << " sizes";
   llvm::StringSet<> seen;
+  int64_t ranks = 1;
   for (auto [axis, size] : llvm::zip(getAxes().getAsValueRange<mlir::StringAttr>(), getSizes())) {
     if (size < 1)
       return emitOpError() << "axis '" << axis << "' has size " << size << ": sizes are positive";
     if (!seen.insert(axis).second)
       return emitOpError() << "axis '" << axis << "' occurs twice";
+    if (size > 65536 / ranks)
+      return emitOpError() << "has more than 65536 ranks";
+    ranks *= size;
   }
   return mlir::success();
 }

@@ -175,7 +175,9 @@ double binaryReal(BinaryKind kind, double a, double b) {
 
 template <typename Acc> Acc integerPower(Acc base, Acc exponent) {
   if (exponent < Acc(0)) // 1 / base^|exponent|, truncated
-    return base == Acc(1) ? Acc(1) : base == static_cast<Acc>(-1) ? (exponent % 2 ? static_cast<Acc>(-1) : Acc(1)) : Acc(0);
+    return base == Acc(1)                 ? Acc(1)
+           : base == static_cast<Acc>(-1) ? (exponent % 2 ? static_cast<Acc>(-1) : Acc(1))
+                                          : Acc(0);
   Acc result = 1;
   for (auto rest = static_cast<uint64_t>(exponent); rest != 0; rest >>= 1) {
     if (rest & 1)
@@ -278,8 +280,8 @@ Number evaluateReduce(llvm::StringRef kind, DType type, llvm::ArrayRef<Number> v
     Acc result = isMax || isMin ? extremeValue<Acc>(type, isMax) : isProd ? Acc(1) : Acc(0);
     for (Number number : values) {
       Acc value = load<Acc>(number);
-      result = isMax ? maximum(result, value)
-               : isMin ? minimum(result, value)
+      result = isMax    ? maximum(result, value)
+               : isMin  ? minimum(result, value)
                : isProd ? times(result, value)
                         : plus(result, value);
     }

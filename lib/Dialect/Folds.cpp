@@ -58,7 +58,8 @@ mlir::OpFoldResult IotaOp::fold(FoldAdaptor) {
   auto integer = [](double value) { return store(DType::I64, value).integer; };
   forEachIndex(out->shape, [&](size_t flat, llvm::ArrayRef<int64_t> index) {
     int64_t i = index[getAxis()];
-    uint64_t exact = static_cast<uint64_t>(integer(start)) + static_cast<uint64_t>(integer(step)) * static_cast<uint64_t>(i);
+    uint64_t exact =
+        static_cast<uint64_t>(integer(start)) + static_cast<uint64_t>(integer(step)) * static_cast<uint64_t>(i);
     out->values[flat] = isFloat(out->dtype) ? store(out->dtype, start + step * static_cast<double>(i))
                                             : convert(DType::I64, out->dtype, {0, static_cast<int64_t>(exact)});
   });
@@ -237,7 +238,8 @@ mlir::OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
 
 mlir::OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
   // With steps of 1 and all elements, the starts are 0.
-  if (!isSharded(*this) && getX().getType() == getType() && llvm::all_of(getSteps(), [](int64_t step) { return step == 1; }))
+  if (!isSharded(*this) && getX().getType() == getType() &&
+      llvm::all_of(getSteps(), [](int64_t step) { return step == 1; }))
     return getX();
   return rearrange(*this, adaptor.getX(), [&](const Shape &x, llvm::ArrayRef<int64_t> index) {
     size_t source = 0;

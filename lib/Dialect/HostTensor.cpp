@@ -38,8 +38,8 @@ std::optional<HostTensor> HostTensor::read(mlir::Attribute attribute, int64_t la
 }
 
 /// One value if all are bitwise equal: constants that say the same compare equal.
-template <typename T, typename Equal> static mlir::DenseElementsAttr
-splatOrAll(mlir::RankedTensorType type, llvm::ArrayRef<T> values, Equal equal) {
+template <typename T, typename Equal>
+static mlir::DenseElementsAttr splatOrAll(mlir::RankedTensorType type, llvm::ArrayRef<T> values, Equal equal) {
   bool same = llvm::all_of(values, [&](const T &value) { return equal(value, values.front()); });
   return mlir::DenseElementsAttr::get(type, same ? values.take_front(1) : values);
 }
@@ -50,7 +50,8 @@ mlir::DenseElementsAttr HostTensor::write(mlir::Type type) const {
     llvm::SmallVector<llvm::APFloat> numbers;
     for (const Number &value : values) {
       bool lost;
-      numbers.emplace_back(value.real).convert(floatType.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &lost);
+      numbers.emplace_back(value.real)
+          .convert(floatType.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &lost);
     }
     return splatOrAll<llvm::APFloat>(tensor, numbers, [](auto &a, auto &b) { return a.bitwiseIsEqual(b); });
   }

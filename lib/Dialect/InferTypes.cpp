@@ -41,7 +41,8 @@ mlir::LogicalResult checkSameElements(Loc loc, mlir::Value a, mlir::Value b) {
 mlir::LogicalResult checkIndices(Loc loc, mlir::Value indices) {
   mlir::Type type = typeOf(indices).getElementType();
   if (!type.isInteger(32) && !type.isInteger(64))
-    return mlir::emitOptionalError(loc, "indices of type ", indices.getType(), ": their elements must be i32 or i64, cast them");
+    return mlir::emitOptionalError(loc, "indices of type ", indices.getType(),
+                                   ": their elements must be i32 or i64, cast them");
   return mlir::success();
 }
 
@@ -54,7 +55,8 @@ mlir::LogicalResult broadcastInto(Loc loc, Shape &result, llvm::ArrayRef<int64_t
     if (out == 1)
       out = shape[i];
     else if (shape[i] != 1 && shape[i] != out)
-      return mlir::emitOptionalError(loc, "dimensions of sizes ", out, " and ", shape[i], " do not broadcast: one must be 1");
+      return mlir::emitOptionalError(loc, "dimensions of sizes ", out, " and ", shape[i],
+                                     " do not broadcast: one must be 1");
   }
   return mlir::success();
 }
@@ -63,7 +65,8 @@ mlir::LogicalResult broadcastInto(Loc loc, Shape &result, llvm::ArrayRef<int64_t
 mlir::LogicalResult windowExtent(Loc loc, int64_t in, int64_t pads, int64_t kernel, int64_t dilation, int64_t stride,
                                  int64_t &out) {
   if (stride < 1 || dilation < 1 || kernel < 1)
-    return mlir::emitOptionalError(loc, "kernel, stride and dilation must be positive, got ", kernel, ", ", stride, ", ", dilation);
+    return mlir::emitOptionalError(loc, "kernel, stride and dilation must be positive, got ", kernel, ", ", stride,
+                                   ", ", dilation);
   int64_t span = in + pads - dilation * (kernel - 1) - 1;
   out = span < 0 ? 0 : span / stride + 1;
   return mlir::success();
@@ -89,24 +92,27 @@ mlir::LogicalResult reducedShape(Loc loc, mlir::Value x, llvm::ArrayRef<int64_t>
 
 } // namespace
 
-#define INFER(Op) \
+#define INFER(Op)                                                                                                      \
   mlir::LogicalResult Op::inferReturnTypes(mlir::MLIRContext *context, Loc loc, Op::Adaptor op, Types &types)
 
 INFER(UnaryOp) {
   bool test = op.getKind() == "is_nan" || op.getKind() == "is_inf";
-  return done(types, shapeOf(op.getX()), test ? mlir::IntegerType::get(context, 1) : typeOf(op.getX()).getElementType());
+  return done(types, shapeOf(op.getX()),
+              test ? mlir::IntegerType::get(context, 1) : typeOf(op.getX()).getElementType());
 }
 
 INFER(BinaryOp) {
   Shape shape = shapeOf(op.getA());
   if (mlir::failed(broadcastInto(loc, shape, shapeOf(op.getB()))))
     return mlir::failure();
-  return done(types, shape, isComparison(op.getKind()) ? mlir::IntegerType::get(context, 1) : typeOf(op.getA()).getElementType());
+  return done(types, shape,
+              isComparison(op.getKind()) ? mlir::IntegerType::get(context, 1) : typeOf(op.getA()).getElementType());
 }
 
 INFER(SelectOp) {
   Shape shape = shapeOf(op.getCondition());
-  if (mlir::failed(broadcastInto(loc, shape, shapeOf(op.getA()))) || mlir::failed(broadcastInto(loc, shape, shapeOf(op.getB()))))
+  if (mlir::failed(broadcastInto(loc, shape, shapeOf(op.getA()))) ||
+      mlir::failed(broadcastInto(loc, shape, shapeOf(op.getB()))))
     return mlir::failure();
   return done(types, shape, typeOf(op.getA()).getElementType());
 }
@@ -134,20 +140,24 @@ INFER(MatmulOp) {
 INFER(ConvOp) {
   Shape x = shapeOf(op.getX()), w = shapeOf(op.getW());
   size_t spatial = x.size() < 2 ? 0 : x.size() - 2;
-  if (spatial == 0 || w.size() != x.size() || op.getStrides().size() != spatial || op.getPadsBegin().size() != spatial ||
-      op.getPadsEnd().size() != spatial || op.getDilations().size() != spatial)
+  if (spatial == 0 || w.size() != x.size() || op.getStrides().size() != spatial ||
+      op.getPadsBegin().size() != spatial || op.getPadsEnd().size() != spatial || op.getDilations().size() != spatial)
     return mlir::emitOptionalError(loc, "input of rank ", x.size(), ", weight of rank ", w.size(), ": ranks and the ",
                                    "lengths of strides, pads and dilations must agree");
   if (mlir::failed(checkSameElements(loc, op.getX(), op.getW())))
     return mlir::failure();
-  if (op.getBias() && (mlir::failed(checkSameElements(loc, op.getX(), op.getBias())) || shapeOf(op.getBias()) != Shape{w[0]}))
-    return mlir::emitOptionalError(loc, "bias of type ", op.getBias().getType(), ": it needs one element for each of ", w[0], " output channels");
+  if (op.getBias() && mlir::failed(checkSameElements(loc, op.getX(), op.getBias())))
+    return mlir::failure();
+  if (op.getBias() && shapeOf(op.getBias()) != Shape{w[0]})
+    return mlir::emitOptionalError(loc, "bias of type ", op.getBias().getType(), ": it needs one element for each of ",
+                                   w[0], " output channels");
   if (op.getGroup() < 1 || x[1] != w[1] * static_cast<int64_t>(op.getGroup()))
-    return mlir::emitOptionalError(loc, "input has ", x[1], " channels, but the weight takes ", w[1], " x ", op.getGroup(), " groups");
+    return mlir::emitOptionalError(loc, "input has ", x[1], " channels, but the weight takes ", w[1], " x ",
+                                   op.getGroup(), " groups");
   Shape shape{x[0], w[0]};
   for (size_t i = 0; i < spatial; ++i)
-    if (mlir::failed(windowExtent(loc, x[2 + i], op.getPadsBegin()[i] + op.getPadsEnd()[i], w[2 + i], op.getDilations()[i],
-                                  op.getStrides()[i], shape.emplace_back())))
+    if (mlir::failed(windowExtent(loc, x[2 + i], op.getPadsBegin()[i] + op.getPadsEnd()[i], w[2 + i],
+                                  op.getDilations()[i], op.getStrides()[i], shape.emplace_back())))
       return mlir::failure();
   return done(types, shape, typeOf(op.getX()).getElementType());
 }
@@ -157,7 +167,8 @@ INFER(PoolOp) {
   size_t spatial = op.getKernel().size();
   if (x.size() != spatial + 2 || op.getStrides().size() != spatial || op.getPadsBegin().size() != spatial ||
       op.getPadsEnd().size() != spatial || op.getDilations().size() != spatial)
-    return mlir::emitOptionalError(loc, "input of rank ", x.size(), " does not fit a kernel of ", spatial, " dimensions");
+    return mlir::emitOptionalError(loc, "input of rank ", x.size(), " does not fit a kernel of ", spatial,
+                                   " dimensions");
   Shape shape{x[0], x[1]};
   for (size_t i = 0; i < spatial; ++i)
     if (mlir::failed(windowExtent(loc, x[2 + i], op.getPadsBegin()[i] + op.getPadsEnd()[i], op.getKernel()[i],
@@ -192,13 +203,15 @@ INFER(CumsumOp) {
   return sameAs(types, op.getX());
 }
 
-static mlir::LogicalResult inferNorm(Loc loc, mlir::Value x, int64_t axis, llvm::ArrayRef<mlir::Value> parameters, Types &types) {
+static mlir::LogicalResult inferNorm(Loc loc, mlir::Value x, int64_t axis, llvm::ArrayRef<mlir::Value> parameters,
+                                     Types &types) {
   Shape shape = shapeOf(x), whole = shape;
   if (mlir::failed(checkAxis(loc, axis, shape.size())))
     return mlir::failure();
   for (mlir::Value parameter : parameters)
-    if (parameter && (mlir::failed(broadcastInto(loc, whole, shapeOf(parameter))) || whole != shape))
-      return mlir::emitOptionalError(loc, "scale or bias of type ", parameter.getType(), " does not broadcast to ", x.getType());
+    if (parameter && (mlir::failed(broadcastInto(std::nullopt, whole, shapeOf(parameter))) || whole != shape))
+      return mlir::emitOptionalError(loc, "scale or bias of type ", parameter.getType(), " does not broadcast to ",
+                                     x.getType());
   return sameAs(types, x);
 }
 INFER(LayerNormOp) { return inferNorm(loc, op.getX(), op.getAxis(), {op.getScale(), op.getBias()}, types); }
@@ -228,7 +241,8 @@ INFER(GatherOp) {
 }
 
 INFER(GatherElementsOp) {
-  if (mlir::failed(checkIndices(loc, op.getIndices())) || mlir::failed(checkAxis(loc, op.getAxis(), shapeOf(op.getData()).size())))
+  if (mlir::failed(checkIndices(loc, op.getIndices())) ||
+      mlir::failed(checkAxis(loc, op.getAxis(), shapeOf(op.getData()).size())))
     return mlir::failure();
   if (shapeOf(op.getData()).size() != shapeOf(op.getIndices()).size())
     return mlir::emitOptionalError(loc, "data of type ", op.getData().getType(), " and indices of type ",
@@ -245,6 +259,9 @@ INFER(GatherNdOp) {
       batch + indices.back() > static_cast<int64_t>(data.size()))
     return mlir::emitOptionalError(loc, "indices of type ", op.getIndices().getType(), " with ", batch,
                                    " batch dimensions do not fit data of type ", op.getData().getType());
+  if (llvm::ArrayRef(indices).take_front(batch) != llvm::ArrayRef(data).take_front(batch))
+    return mlir::emitOptionalError(loc, "data of type ", op.getData().getType(), " and indices of type ",
+                                   op.getIndices().getType(), " differ in their ", batch, " batch dimensions");
   Shape shape(llvm::ArrayRef(indices).drop_back());
   shape.append(data.begin() + batch + indices.back(), data.end());
   return done(types, shape, typeOf(op.getData()).getElementType());
@@ -252,10 +269,12 @@ INFER(GatherNdOp) {
 
 INFER(ScatterNdOp) {
   Shape data = shapeOf(op.getData()), indices = shapeOf(op.getIndices()), updates = shapeOf(op.getUpdates());
-  if (mlir::failed(checkIndices(loc, op.getIndices())) || mlir::failed(checkSameElements(loc, op.getData(), op.getUpdates())))
+  if (mlir::failed(checkIndices(loc, op.getIndices())) ||
+      mlir::failed(checkSameElements(loc, op.getData(), op.getUpdates())))
     return mlir::failure();
   if (indices.empty() || indices.back() > static_cast<int64_t>(data.size()))
-    return mlir::emitOptionalError(loc, "indices of type ", op.getIndices().getType(), " do not fit data of type ", op.getData().getType());
+    return mlir::emitOptionalError(loc, "indices of type ", op.getIndices().getType(), " do not fit data of type ",
+                                   op.getData().getType());
   Shape expected(llvm::ArrayRef(indices).drop_back());
   expected.append(data.begin() + indices.back(), data.end());
   if (updates != expected)
@@ -266,7 +285,8 @@ INFER(ScatterNdOp) {
 
 INFER(ScatterElementsOp) {
   Shape data = shapeOf(op.getData()), indices = shapeOf(op.getIndices());
-  if (mlir::failed(checkIndices(loc, op.getIndices())) || mlir::failed(checkSameElements(loc, op.getData(), op.getUpdates())) ||
+  if (mlir::failed(checkIndices(loc, op.getIndices())) ||
+      mlir::failed(checkSameElements(loc, op.getData(), op.getUpdates())) ||
       mlir::failed(checkAxis(loc, op.getAxis(), data.size())))
     return mlir::failure();
   if (indices.size() != data.size() || shapeOf(op.getUpdates()) != indices)
@@ -302,7 +322,8 @@ INFER(ConcatOp) {
     if (other.size() == shape.size())
       other[axis] = shape[axis];
     if (other != shape || typeOf(input).getElementType() != typeOf(op.getInputs().front()).getElementType())
-      return mlir::emitOptionalError(loc, "cannot join ", input.getType(), " with ", op.getInputs().front().getType(), " along axis ", axis);
+      return mlir::emitOptionalError(loc, "cannot join ", input.getType(), " with ", op.getInputs().front().getType(),
+                                     " along axis ", axis);
     shape[axis] += extent;
   }
   return done(types, shape, typeOf(op.getInputs().front()).getElementType());

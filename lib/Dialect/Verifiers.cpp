@@ -44,7 +44,8 @@ mlir::LogicalResult checkReduction(mlir::Operation *op, llvm::StringRef reductio
 
 mlir::LogicalResult ConstantOp::verify() {
   mlir::Type expected = getType();
-  if (auto global = (*this)->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kGlobalTypes)) // a shard keeps the whole value
+  if (auto global =
+          (*this)->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kGlobalTypes)) // a shard keeps the whole value
     expected = mlir::cast<mlir::TypeAttr>(global[0]).getValue();
   if (getValue().getShapedType() != expected)
     return emitOpError() << "value of type " << getValue().getShapedType() << ", result of type " << expected;
@@ -98,12 +99,14 @@ mlir::LogicalResult CastOp::verify() {
   return mlir::success();
 }
 
-mlir::LogicalResult ReduceOp::verify() { return checkKind(*this, getKind(), reduceKind(getKind()).has_value(), reduceList); }
+mlir::LogicalResult ReduceOp::verify() {
+  return checkKind(*this, getKind(), reduceKind(getKind()).has_value(), reduceList);
+}
 
 mlir::LogicalResult ReshapeOp::verify() {
   if (elementOf(getX()) != elementOf(getResult()) || count(shapeOf(getX())) != count(shapeOf(getResult())))
-    return emitOpError() << "from " << getX().getType() << " (" << count(shapeOf(getX())) << " elements) to " << getType()
-                         << " (" << count(shapeOf(getResult())) << " elements)";
+    return emitOpError() << "from " << getX().getType() << " (" << count(shapeOf(getX())) << " elements) to "
+                         << getType() << " (" << count(shapeOf(getResult())) << " elements)";
   return mlir::success();
 }
 
@@ -120,7 +123,8 @@ mlir::LogicalResult BroadcastOp::verify() {
 mlir::LogicalResult SliceOp::verify() {
   Shape x = shapeOf(getX()), y = shapeOf(getResult());
   if (y.size() != x.size() || getStarts().size() != x.size() || getSteps().size() != x.size())
-    return emitOpError() << "needs one start, one step and one result dimension for each of " << x.size() << " dimensions";
+    return emitOpError() << "needs one start, one step and one result dimension for each of " << x.size()
+                         << " dimensions";
   for (size_t dim = 0; dim < x.size(); ++dim) {
     int64_t first = getStarts()[dim], last = first + (y[dim] - 1) * getSteps()[dim];
     if (getSteps()[dim] == 0 || (y[dim] > 0 && (first < 0 || first >= x[dim] || last < 0 || last >= x[dim])))
@@ -132,7 +136,8 @@ mlir::LogicalResult SliceOp::verify() {
 
 mlir::LogicalResult PadOp::verify() {
   Shape x = shapeOf(getX()), y = shapeOf(getResult());
-  if (y.size() != x.size() || getLow().size() != x.size() || static_cast<int64_t>(getMode()) < 0 || static_cast<int64_t>(getMode()) > 3)
+  if (y.size() != x.size() || getLow().size() != x.size() || static_cast<int64_t>(getMode()) < 0 ||
+      static_cast<int64_t>(getMode()) > 3)
     return emitOpError() << "needs one low padding and one result dimension for each of " << x.size()
                          << " dimensions, and a mode of 0..3";
   for (size_t dim = 0; dim < x.size(); ++dim)

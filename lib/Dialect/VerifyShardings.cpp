@@ -11,7 +11,8 @@ namespace llmpar {
 namespace {
 
 /// `what` names the value in messages: "result 0".
-mlir::LogicalResult verifySharding(mlir::Operation *op, mlir::Attribute attribute, mlir::Type type, const llvm::Twine &what) {
+mlir::LogicalResult verifySharding(mlir::Operation *op, mlir::Attribute attribute, mlir::Type type,
+                                   const llvm::Twine &what) {
   auto sharding = mlir::dyn_cast<ShardingAttr>(attribute);
   if (!sharding)
     return op->emitOpError() << "sharding of " << what << " is " << attribute << ", expected #llmpar.sharding<...>";
@@ -45,11 +46,12 @@ mlir::LogicalResult verifySharding(mlir::Operation *op, mlir::Attribute attribut
   return mlir::success();
 }
 
-mlir::LogicalResult verifyShardings(mlir::Operation *op, mlir::NamedAttribute attribute, mlir::TypeRange types, llvm::StringRef what) {
+mlir::LogicalResult verifyShardings(mlir::Operation *op, mlir::NamedAttribute attribute, mlir::TypeRange types,
+                                    llvm::StringRef what) {
   auto shardings = mlir::dyn_cast<mlir::ArrayAttr>(attribute.getValue());
   if (!shardings || shardings.size() != types.size())
-    return op->emitOpError() << "'" << attribute.getName() << "' needs an array of one sharding for each of " << types.size()
-                             << " " << what << "s";
+    return op->emitOpError() << "'" << attribute.getName().getValue() << "' needs an array of one sharding for each of "
+                             << types.size() << " " << what << "s";
   for (auto [index, type] : llvm::enumerate(types))
     if (mlir::failed(verifySharding(op, shardings[index], type, what + llvm::Twine(" ") + llvm::Twine(index))))
       return mlir::failure();

@@ -25,8 +25,10 @@ public:
 
   CompileResult run() {
     CompileResult result;
-    if (mlir::failed(check()))
+    if (mlir::failed(check())) {
+      result.isUsageError = true;
       return result;
+    }
     auto wants = [&](llvm::StringRef phase) { // false behind --compile-to
       bool open = !stopped;
       stopped = stopped || phase == options.compileTo;
@@ -34,10 +36,14 @@ public:
     };
     if (wants("import") && mlir::failed(import()))
       return result;
+    if (mlir::failed(chooseAxes())) {
+      result.isUsageError = true;
+      return result;
+    }
     auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
     if (!phase("simplify", buildSimplify) ||
         !phase("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins); }) ||
-        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", buildLower))
+        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, options.layout); }))
       return result;
     if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
       return result;
@@ -52,6 +58,7 @@ private:
   const CompileOptions &options;
   Mesh mesh;
   LayoutAxes axes;
+  llvm::StringMap<int64_t> dims;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   bool stopped = false;
   int dumped = 0;
@@ -65,13 +72,16 @@ private:
     if (!parsed)
       return error(llvm::toString(parsed.takeError()));
     mesh = *parsed;
-    if (options.layout == "single" && mesh.ranks() > 1 && options.pins.empty())
-      return error("layout 'single' uses one device, but the mesh is '" + mesh.str() +
-                   "': choose --layout=data, tensor or hybrid, or pin tensors with --shard");
-    llvm::Expected<LayoutAxes> chosen = layoutAxes(options.layout, mesh);
-    if (!chosen)
-      return error(llvm::toString(chosen.takeError()));
-    axes = *chosen;
+    for (const std::string &dim : options.dims) {
+      auto [name, text] = llvm::StringRef(dim).rsplit('=');
+      int64_t value;
+      if (name.empty() || text.getAsInteger(10, value) || value < 0)
+        return error("--dim " + dim + ": write name=size, e.g. --dim batch=1");
+      dims[name] = value;
+    }
+    // A module of its own may bring its mesh: then the layout is checked behind import.
+    if (!path.ends_with(".mlir") && mlir::failed(chooseAxes()))
+      return mlir::failure();
     if (!options.compileTo.empty() &&
         llvm::none_of(phases, [&](const Phase &phase) { return phase.name == options.compileTo; }))
       return error("--compile-to=" + options.compileTo + " is not a phase: choose " +
@@ -82,19 +92,24 @@ private:
     return mlir::success();
   }
 
+  mlir::LogicalResult chooseAxes() {
+    if (options.layout == "single" && mesh.ranks() > 1 && options.pins.empty() && !path.ends_with(".mlir"))
+      return error("layout 'single' uses one device, but the mesh is '" + mesh.str() +
+                   "': choose --layout=data, tensor or hybrid, or pin tensors with --shard");
+    llvm::Expected<LayoutAxes> chosen = layoutAxes(options.layout, mesh);
+    if (!chosen)
+      return error(llvm::toString(chosen.takeError()));
+    axes = *chosen;
+    return mlir::success();
+  }
+
   mlir::LogicalResult import() {
     if (path.ends_with(".mlir")) {
       module = mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
     } else {
       ImportOptions import;
       import.inputShapes = options.inputShapes;
-      for (const std::string &dim : options.dims) {
-        auto [name, text] = llvm::StringRef(dim).rsplit('=');
-        int64_t value;
-        if (name.empty() || text.getAsInteger(10, value) || value < 0)
-          return error("--dim " + dim + ": write name=size, e.g. --dim batch=1");
-        import.dims[name] = value;
-      }
+      import.dims = dims;
       module = importOnnx(context, path, import);
     }
     if (!module)
@@ -112,6 +127,7 @@ private:
       MeshOp::create(builder, module->getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
                      builder.getDenseI64ArrayAttr(sizes));
     }
+    mesh = meshOf(*module);
     return dump("import");
   }
 

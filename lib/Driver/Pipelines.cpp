@@ -65,7 +65,7 @@ void buildPartition(mlir::OpPassManager &pm) {
 
 void buildLocalize(mlir::OpPassManager &pm) { pm.addPass(createLocalizeShapes()); }
 
-void buildLower(mlir::OpPassManager &pm) { pm.addPass(createLowerToRuntime()); }
+void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout) { pm.addPass(createLowerToRuntime({layout.str()})); }
 
 void registerAllLlmparPasses() {
   registerLlmparPartitionPasses();

@@ -64,7 +64,6 @@ void importAttention(NodeImporter &n) {
   n.result(2, v);
   const Value byMode[] = {out.raw, out.capped, out.biased, out.probabilities};
   int64_t mode = n.integer("qk_matmul_output_mode", 0);
-  // Opset 23 numbered the steps with the mask before the soft cap.
   n.result(3, byMode[std::clamp<int64_t>(mode, 0, 3)]);
 }
 

@@ -23,9 +23,7 @@ struct Groups {
     int64_t b = n.rank(m) > 3 ? n.dim(m, 0) : 1, s = n.dim(m, -2), t = n.dim(m, -1);
     return n.dim(m, -3) == 1 ? n.reshape(m, {b, 1, 1, s, t}) : n.reshape(m, {b, keyHeads, group, s, t});
   }
-  Value ungroup(Value x) const {
-    return group == 1 ? x : n.reshape(x, {batch, heads, n.dim(x, -2), n.dim(x, -1)});
-  }
+  Value ungroup(Value x) const { return group == 1 ? x : n.reshape(x, {batch, heads, n.dim(x, -2), n.dim(x, -1)}); }
 };
 
 /// Softmax over the last dimension with one more logit, whose probability is dropped.
@@ -106,7 +104,9 @@ Value mergeHeads(NodeImporter &n, Value x) {
 
 static Value compareWindow(NodeImporter &n, AttentionWindow window, Value position, Value key) {
   Value mask;
-  auto shifted = [&](int64_t by) { return by == 0 ? position : n.add(position, n.scalar(static_cast<double>(by), n.i64())); };
+  auto shifted = [&](int64_t by) {
+    return by == 0 ? position : n.add(position, n.scalar(static_cast<double>(by), n.i64()));
+  };
   if (window.right >= 0)
     mask = n.binary("less_equal", key, shifted(window.right));
   if (window.left >= 0)
@@ -154,7 +154,8 @@ Value rotate(NodeImporter &n, Value x, Value cos, Value sin, bool interleaved) {
   if (interleaved) {
     Ints joined(n.shape(x));
     joined.back() = 2 * half;
-    rotated = n.reshape(n.concat({n.unsqueeze(real, {last + 1}), n.unsqueeze(imaginary, {last + 1})}, last + 1), joined);
+    rotated =
+        n.reshape(n.concat({n.unsqueeze(real, {last + 1}), n.unsqueeze(imaginary, {last + 1})}, last + 1), joined);
   } else {
     rotated = n.concat({real, imaginary}, last);
   }
@@ -171,7 +172,8 @@ Value placeInCache(NodeImporter &n, Value old, Value update, Value start, int64_
   auto integer = [&](int64_t value) { return n.scalar(static_cast<double>(value), n.i64()); };
   if (count == 1) // one position changes: no gather
     return n.select(n.binary("equal", relative, integer(0)), update, cache);
-  Value isNew = bothMasks(n, n.binary("greater_equal", relative, integer(0)), n.binary("less", relative, integer(count)));
+  Value isNew =
+      bothMasks(n, n.binary("greater_equal", relative, integer(0)), n.binary("less", relative, integer(count)));
   Value source = n.binary("min", n.binary("max", relative, integer(0)), integer(std::max<int64_t>(count - 1, 0)));
   return n.select(isNew, n.gatherElements(update, n.broadcast(source, n.shape(cache)), 2), cache);
 }

@@ -15,18 +15,18 @@
 namespace llmpar {
 
 struct AttentionInputs {
-  mlir::Value q = {}, k = {}, v = {};     ///< [B, H, S, D], [B, K, T, D], [B, K, T, E]; K divides H
+  mlir::Value q = {}, k = {}, v = {}; ///< [B, H, S, D], [B, K, T, D], [B, K, T, E]; K divides H
   double scale = 1;
-  double softcap = 0;      ///< 0: none
-  mlir::Value bias = {};        ///< added; broadcasts to [B, H, S, T]; may be null
-  mlir::Value allowed = {};     ///< bool, broadcasts to [B, H, S, T]; null: all
+  double softcap = 0;          ///< 0: none
+  mlir::Value bias = {};       ///< added; broadcasts to [B, H, S, T]; may be null
+  mlir::Value allowed = {};    ///< bool, broadcasts to [B, H, S, T]; null: all
   bool rowsMayBeEmpty = false; ///< a row that allows nothing gives 0, not NaN
-  mlir::Value sink = {};        ///< [H], one more logit per row, whose probability is dropped; may be null
-  mlir::Type softmaxType = {};  ///< null: that of q
+  mlir::Value sink = {};       ///< [H], one more logit per row, whose probability is dropped; may be null
+  mlir::Type softmaxType = {}; ///< null: that of q
 };
 
 struct AttentionOutputs {
-  mlir::Value y;                                 ///< [B, H, S, E]
+  mlir::Value y;                                  ///< [B, H, S, E]
   mlir::Value raw, capped, biased, probabilities; ///< [B, H, S, T], before and after each step
 };
 

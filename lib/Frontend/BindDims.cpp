@@ -121,8 +121,8 @@ public:
       return success();
     llvm::ArrayRef<int64_t> shape = given->second;
     if (shape.size() != input.dims.size())
-      return emitError(loc) << "the given input '" << input.name << "' has rank " << shape.size() << ", the model wants "
-                            << input.dims.size();
+      return emitError(loc) << "the given input '" << input.name << "' has rank " << shape.size()
+                            << ", the model wants " << input.dims.size();
     for (auto [i, dim] : llvm::enumerate(input.dims)) {
       if (dim.name.empty()) {
         if (dim.size != shape[i])
@@ -134,10 +134,11 @@ public:
       if (isNew)
         boundBy[dim.name] = "input '" + input.name + "'";
       else if (entry->second != shape[i])
-        return emitError(loc) << "dimension '" << dim.name << "' is " << shape[i] << " in the given input '" << input.name
-                              << "', but " << entry->second << " by "
-                              << (boundBy.contains(dim.name) ? boundBy.lookup(dim.name)
-                                                             : "--dim " + dim.name + "=" + std::to_string(entry->second));
+        return emitError(loc) << "dimension '" << dim.name << "' is " << shape[i] << " in the given input '"
+                              << input.name << "', but " << entry->second << " by "
+                              << (boundBy.contains(dim.name)
+                                      ? boundBy.lookup(dim.name)
+                                      : "--dim " + dim.name + "=" + std::to_string(entry->second));
     }
     return success();
   }
@@ -200,7 +201,8 @@ public:
       llvm::ArrayRef<std::string> where = entry.second;
       diagnostic << (i ? ", '" : " '") << entry.first << "' (of " << llvm::join(where.take_front(3), ", ")
                  << (where.size() > 3 ? ", ..." : "") << ")";
-      flags += " --dim " + (llvm::StringRef(entry.first).contains(' ') ? "'" + entry.first + "=1'" : entry.first + "=1");
+      flags +=
+          " --dim " + (llvm::StringRef(entry.first).contains(' ') ? "'" + entry.first + "=1'" : entry.first + "=1");
     }
     return diagnostic << "; choose extents, for example" << flags;
   }

@@ -158,7 +158,8 @@ void importGroupQueryAttention(NodeImporter &n) {
     length = std::max(past, total->front());
   if (length != past && length != past + queries)
     return void(n.error("total_sequence_length is " + Twine(length) + "; it must be " + Twine(past + queries) +
-                        " (past and new tokens), or at most the " + Twine(past) + " of a cache that is filled in place"));
+                        " (past and new tokens), or at most the " + Twine(past) +
+                        " of a cache that is filled in place"));
 
   // How many keys precede the queries. Without a padded batch that is the whole past.
   Value start = n.reshape(n.cast(lengths, n.i64()), {n.numElements(lengths)});

@@ -47,8 +47,9 @@ void importIf(NodeImporter &n) {
   if (n.failed())
     return;
   if (!condition || condition->size() != 1)
-    return void(n.error("its condition depends on data; only a condition that is constant once the dimensions are bound "
-                        "is supported"));
+    return void(
+        n.error("its condition depends on data; only a condition that is constant once the dimensions are bound "
+                "is supported"));
   const ::onnx::GraphProto *branch = subgraph(n, condition->front() ? "then_branch" : "else_branch");
   if (!branch)
     return;
@@ -93,7 +94,8 @@ void importLoop(NodeImporter &n) {
     n.result(i, value);
   for (auto [i, values] : llvm::enumerate(scans))
     if (n.wants(static_cast<int>(carried.size() + i)))
-      n.result(carried.size() + i, values.empty() ? n.error("a loop that never runs has no scan output") : stack(n, values, 0));
+      n.result(carried.size() + i,
+               values.empty() ? n.error("a loop that never runs has no scan output") : stack(n, values, 0));
 }
 
 // Unrolled along the scanned axes.
@@ -110,7 +112,8 @@ void importScan(NodeImporter &n) {
   Ints inReverse = n.integers("scan_input_directions").value_or(zeros);
   Ints outReverse = n.integers("scan_output_directions").value_or(zeros);
   if (static_cast<int64_t>(inAxes.size()) < scannedInputs || static_cast<int64_t>(outAxes.size()) < scannedOutputs ||
-      static_cast<int64_t>(inReverse.size()) < scannedInputs || static_cast<int64_t>(outReverse.size()) < scannedOutputs)
+      static_cast<int64_t>(inReverse.size()) < scannedInputs ||
+      static_cast<int64_t>(outReverse.size()) < scannedOutputs)
     return void(n.error("its axes and directions do not fit its inputs"));
   llvm::SmallVector<Value> carried;
   for (int64_t i = 0; i < states; ++i)

@@ -31,18 +31,21 @@ public:
     llvm::SmallVector<llvm::StringRef> parts;
     left.split(parts, ',');
     if (parts.size() != n.numInputs())
-      return void(n.error("its equation has " + Twine(parts.size()) + " terms for " + Twine(n.numInputs()) + " inputs"));
+      return void(
+          n.error("its equation has " + Twine(parts.size()) + " terms for " + Twine(n.numInputs()) + " inputs"));
     int64_t ellipsisRank = 0;
     for (auto [i, part] : llvm::enumerate(parts))
       if (part.contains("..."))
         ellipsisRank = std::max<int64_t>(ellipsisRank, n.rank(n.input(i)) - static_cast<int64_t>(part.size() - 3));
     std::vector<Term> terms;
     for (auto [i, part] : llvm::enumerate(parts)) {
-      terms.push_back({n.input(i), expand(part, n.rank(n.input(i)) - static_cast<int64_t>(part.size() - 3), ellipsisRank)});
+      terms.push_back(
+          {n.input(i), expand(part, n.rank(n.input(i)) - static_cast<int64_t>(part.size() - 3), ellipsisRank)});
       if (n.failed() || !check(terms.back()))
         return;
     }
-    std::string output = explicitOutput ? expand(right, ellipsisRank, ellipsisRank) : implicitOutput(left, ellipsisRank);
+    std::string output =
+        explicitOutput ? expand(right, ellipsisRank, ellipsisRank) : implicitOutput(left, ellipsisRank);
 
     Term product = terms.front();
     for (size_t i = 1; i < terms.size(); ++i) {

@@ -46,8 +46,8 @@ void importThresholdedRelu(NodeImporter &n) {
 void importShrink(NodeImporter &n) {
   Value x = n.input(0);
   double lambd = n.real("lambd", 0.5), bias = n.real("bias", 0);
-  Value high = n.select(n.binary("greater", x, n.scalarLike(lambd, x)), n.sub(x, n.scalarLike(bias, x)),
-                        n.scalarLike(0, x));
+  Value high =
+      n.select(n.binary("greater", x, n.scalarLike(lambd, x)), n.sub(x, n.scalarLike(bias, x)), n.scalarLike(0, x));
   n.result(0, n.select(n.binary("less", x, n.scalarLike(-lambd, x)), n.add(x, n.scalarLike(bias, x)), high));
 }
 

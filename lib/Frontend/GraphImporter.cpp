@@ -201,7 +201,8 @@ LogicalResult GraphImporter::importNodes(const Nodes &nodes, llvm::ArrayRef<std:
     for (size_t node = 0; node < order.needed.size(); ++node)
       if (order.needed[node] && !placed.contains(node))
         return emitError(fileLoc) << file.name << ": node '" << nodes[static_cast<int>(node)].name() << "' ("
-                                  << nodes[static_cast<int>(node)].op_type() << ") needs its own output: the graph is cyclic";
+                                  << nodes[static_cast<int>(node)].op_type()
+                                  << ") needs its own output: the graph is cyclic";
   }
   for (size_t index : sorted)
     if (failed(importNode(nodes[static_cast<int>(index)], scope, index)))

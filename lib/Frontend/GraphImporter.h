@@ -15,11 +15,11 @@ using Opsets = std::map<std::string, int64_t>;
 struct Scope {
   Scope *parent = nullptr;
   const Opsets *opsets = nullptr;
-  llvm::StringMap<mlir::Value> values; ///< null: an optional input that was not given
-  llvm::StringMap<const ::onnx::TensorProto *> initializers; ///< loaded when first used
+  llvm::StringMap<mlir::Value> values;                              ///< null: an optional input that was not given
+  llvm::StringMap<const ::onnx::TensorProto *> initializers;        ///< loaded when first used
   std::map<std::string, const ::onnx::AttributeProto *> attributes; ///< of the function call
-  std::string prefix;                                        ///< of locations, "layer0/"
-  int depth = 0;                                             ///< of function calls
+  std::string prefix;                                               ///< of locations, "layer0/"
+  int depth = 0;                                                    ///< of function calls
 
   const ::onnx::AttributeProto *attribute(const std::string &name) const {
     auto found = attributes.find(name);
@@ -74,7 +74,8 @@ struct OnnxOp {
 /// The rows of OnnxOps.def.
 llvm::ArrayRef<OnnxOp> onnxOps();
 /// The row for an operator, or null. `anyVersion` is set to a row of that name, if there is one.
-const OnnxOp *findOnnxOp(llvm::StringRef domain, llvm::StringRef name, int64_t opset, const OnnxOp **anyVersion = nullptr);
+const OnnxOp *findOnnxOp(llvm::StringRef domain, llvm::StringRef name, int64_t opset,
+                         const OnnxOp **anyVersion = nullptr);
 
 } // namespace llmpar
 

@@ -66,7 +66,8 @@ LogicalResult importGraph(const OnnxFile &file, ModuleOp module, const ImportOpt
   Location loc = file.location(context);
   const ::onnx::GraphProto &graph = file.model.graph();
   if (file.model.ir_version() < oldestIr || file.model.ir_version() > newestIr)
-    return emitError(loc) << "IR version " << file.model.ir_version() << " is outside " << oldestIr << " to " << newestIr;
+    return emitError(loc) << "IR version " << file.model.ir_version() << " is outside " << oldestIr << " to "
+                          << newestIr;
   auto inputs = describeInputs(graph), outputs = describeOutputs(graph);
   if (failed(checkValueTypes(graph, inputs, loc)))
     return failure();
@@ -134,7 +135,7 @@ OwningOpRef<ModuleOp> importOnnx(MLIRContext &context, llvm::StringRef path, con
   OwningOpRef<ModuleOp> module = ModuleOp::create(file->location(&context));
   Builder builder(&context);
   (*module)->setAttr(LlmparDialect::kModelDir, builder.getStringAttr(file->directory.empty() ? "." : file->directory));
-  (*module)->setAttr("llmpar.model", builder.getStringAttr(file->name));
+  (*module)->setAttr(LlmparDialect::kModel, builder.getStringAttr(file->name));
   if (failed(importGraph(*file, *module, options)) || failed(verify(*module)))
     return nullptr;
   return module;
@@ -158,20 +159,22 @@ std::optional<OnnxSignature> readOnnxSignature(MLIRContext &context, llvm::Strin
     auto &entry = signature.operators[(domain.empty() ? "" : domain.str() + ".") + node.op_type()];
     ++entry.count;
     auto version = signature.opsets.find(domain.str());
-    entry.supported =
-        findOnnxOp(domain, node.op_type(), version == signature.opsets.end() ? 1 : version->second) ||
-        llvm::any_of(model.functions(), [&](const ::onnx::FunctionProto &function) {
-          return normalizeDomain(function.domain()) == domain && function.name() == node.op_type();
-        });
+    entry.supported = findOnnxOp(domain, node.op_type(), version == signature.opsets.end() ? 1 : version->second) ||
+                      llvm::any_of(model.functions(), [&](const ::onnx::FunctionProto &function) {
+                        return normalizeDomain(function.domain()) == domain && function.name() == node.op_type();
+                      });
   }
   return signature;
 }
 
 void printSupportedOps(llvm::raw_ostream &os) {
   os << "| domain | operator | opsets | notes |\n| --- | --- | --- | --- |\n";
-  for (const OnnxOp &op : onnxOps())
-    os << "| " << (*op.domain ? op.domain : "ai.onnx") << " | " << op.name << " | " << op.sinceMin << " to " << op.sinceMax
-       << " | " << op.notes << " |\n";
+  for (const OnnxOp &op : onnxOps()) {
+    os << "| " << (*op.domain ? op.domain : "ai.onnx") << " | " << op.name << " | " << op.sinceMin;
+    if (op.sinceMax != op.sinceMin)
+      os << (op.sinceMax == 99 ? " on" : " to " + std::to_string(op.sinceMax));
+    os << " | " << op.notes << " |\n";
+  }
 }
 
 } // namespace llmpar

@@ -21,14 +21,14 @@ void importGatherNd(NodeImporter &n) {
 
 void importScatterElements(NodeImporter &n) {
   Value data = n.input(0);
-  n.result(0, n.emit<ScatterElementsOp>({data, n.input(1), n.input(2)},
-                                        {n.named("axis", n.axis("axis", 0, n.rank(data))),
-                                         n.word("reduction", n.text("reduction", "none"))}));
+  n.result(
+      0, n.emit<ScatterElementsOp>({data, n.input(1), n.input(2)}, {n.named("axis", n.axis("axis", 0, n.rank(data))),
+                                                                    n.word("reduction", n.text("reduction", "none"))}));
 }
 
 void importScatterNd(NodeImporter &n) {
-  n.result(0, n.emit<ScatterNdOp>({n.input(0), n.input(1), n.input(2)},
-                                  {n.word("reduction", n.text("reduction", "none"))}));
+  n.result(
+      0, n.emit<ScatterNdOp>({n.input(0), n.input(1), n.input(2)}, {n.word("reduction", n.text("reduction", "none"))}));
 }
 
 // present[t] = update[t - start] where that exists, else past[t]; modulo the cache's length if circular.
@@ -45,8 +45,8 @@ void importTensorScatter(NodeImporter &n) {
   auto integer = [&](int64_t value) { return n.scalar(static_cast<double>(value), n.i64()); };
   if (n.text("mode", "linear") == "circular")
     position = n.binary("mod", position, integer(length));
-  Value isNew = n.binary("bit_and", n.binary("greater_equal", position, integer(0)),
-                         n.binary("less", position, integer(count)));
+  Value isNew =
+      n.binary("bit_and", n.binary("greater_equal", position, integer(0)), n.binary("less", position, integer(count)));
   Value source = n.binary("max", n.binary("min", position, integer(count - 1)), integer(0));
   Value moved = count == 1 ? update : n.gatherElements(update, n.broadcast(source, n.shape(past)), axis);
   n.result(0, count == 0 ? past : n.select(isNew, moved, past));
@@ -75,8 +75,8 @@ void importTopK(NodeImporter &n) {
     return;
   if (k < 0 || k > n.dim(x, axis))
     return void(n.error("k = " + Twine(k) + " is outside an extent of " + Twine(n.dim(x, axis))));
-  auto results = n.emitAll<TopKOp>(
-      {x}, {n.named("k", k), n.named("axis", axis), n.flag("largest", n.integer("largest", 1) != 0)});
+  auto results =
+      n.emitAll<TopKOp>({x}, {n.named("k", k), n.named("axis", axis), n.flag("largest", n.integer("largest", 1) != 0)});
   for (auto [i, value] : llvm::enumerate(results))
     n.result(i, value);
 }

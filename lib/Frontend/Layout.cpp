@@ -184,7 +184,9 @@ void importSpaceToDepth(NodeImporter &n) {
   if (n.rank(x) != 4 || b < 1 || h % b != 0 || w % b != 0)
     return void(n.error("needs a rank 4 input whose height and width blocksize divides"));
   Value split = n.reshape(x, {batch, c, h / b, b, w / b, b});
-  n.result(0, n.reshape(n.transpose(split, {0, 3, 5, 1, 2, 4}), {batch, c * b * b, h / b, w / b}));
+  bool crd = n.text("mode", "DCR") == "CRD";
+  Value moved = crd ? n.transpose(split, {0, 1, 3, 5, 2, 4}) : n.transpose(split, {0, 3, 5, 1, 2, 4});
+  n.result(0, n.reshape(moved, {batch, c * b * b, h / b, w / b}));
 }
 
 } // namespace llmpar

@@ -112,7 +112,8 @@ Ints NodeImporter::requireIntegers(size_t i, llvm::StringRef role) {
     return {};
   if (std::optional<Ints> values = constantIntegers(value))
     return *values;
-  error("needs a constant " + role + " (input " + Twine(i) + "): it depends on the data of the model's inputs or on a "
+  error("needs a constant " + role + " (input " + Twine(i) +
+        "): it depends on the data of the model's inputs or on a "
         "weight, so the shapes are not static");
   return {};
 }
@@ -291,8 +292,8 @@ Value NodeImporter::rmsNorm(Value x, Value scale, int64_t axis, double epsilon) 
 }
 
 Value NodeImporter::argReduce(Value x, int64_t axis, bool keepDims, bool largest, bool last) {
-  return emit<ArgReduceOp>({x}, {named("axis", axis), flag("keep_dims", keepDims), flag("largest", largest),
-                                 flag("last", last)});
+  return emit<ArgReduceOp>(
+      {x}, {named("axis", axis), flag("keep_dims", keepDims), flag("largest", largest), flag("last", last)});
 }
 
 Value NodeImporter::gather(Value data, Value indices, int64_t axis) {
@@ -364,7 +365,8 @@ Value NodeImporter::concat(llvm::ArrayRef<Value> values, int64_t axis) {
   return emit<ConcatOp>(values, {named("axis", axis)});
 }
 
-Value NodeImporter::pad(Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value, int64_t mode) {
+Value NodeImporter::pad(Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value,
+                        int64_t mode) {
   Ints extents(shape(x));
   for (size_t i = 0; i < extents.size() && i < low.size(); ++i)
     extents[i] += low[i] + high[i];

@@ -38,8 +38,8 @@ public:
 
   const ::onnx::NodeProto &node;
   mlir::Location loc;
-  int64_t opset = 1;             ///< version of the node's domain
-  llvm::StringRef kind;          ///< the `kind` column of OnnxOps.def
+  int64_t opset = 1;    ///< version of the node's domain
+  llvm::StringRef kind; ///< the `kind` column of OnnxOps.def
   GraphImporter &graph;
   Scope &scope;
 
@@ -50,7 +50,7 @@ public:
 
   size_t numInputs() const { return inputs.size(); }
   bool has(size_t i) const { return i < inputs.size() && inputs[i]; }
-  mlir::Value input(size_t i);                                         ///< an error if absent
+  mlir::Value input(size_t i); ///< an error if absent
   mlir::Value optional(size_t i) const { return has(i) ? inputs[i] : mlir::Value(); }
   bool wants(int i) const { return i < node.output_size() && !node.output(i).empty(); }
   void result(size_t i, mlir::Value value);
@@ -113,7 +113,8 @@ public:
   mlir::Value integerVector(llvm::ArrayRef<int64_t> values);
   mlir::Value filled(double value, mlir::Type elementType, llvm::ArrayRef<int64_t> shape);
   /// start + step * index along `axis` of a tensor of `shape`.
-  mlir::Value iota(mlir::Type elementType, llvm::ArrayRef<int64_t> shape, int64_t axis, double start = 0, double step = 1);
+  mlir::Value iota(mlir::Type elementType, llvm::ArrayRef<int64_t> shape, int64_t axis, double start = 0,
+                   double step = 1);
 
   mlir::Value unary(llvm::StringRef kind, mlir::Value x, double alpha = 1, double beta = 0);
   mlir::Value binary(llvm::StringRef kind, mlir::Value a, mlir::Value b);
@@ -144,15 +145,20 @@ public:
   /// x[begin, begin + size) along one axis.
   mlir::Value sliceAxis(mlir::Value x, int64_t axis, int64_t begin, int64_t size, int64_t step = 1);
   mlir::Value concat(llvm::ArrayRef<mlir::Value> values, int64_t axis);
-  mlir::Value pad(mlir::Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value, int64_t mode = 0);
+  mlir::Value pad(mlir::Value x, llvm::ArrayRef<int64_t> low, llvm::ArrayRef<int64_t> high, double value,
+                  int64_t mode = 0);
 
   mlir::NamedAttribute named(llvm::StringRef name, mlir::Attribute value) { return builder.getNamedAttr(name, value); }
-  mlir::NamedAttribute named(llvm::StringRef name, int64_t value) { return named(name, builder.getI64IntegerAttr(value)); }
+  mlir::NamedAttribute named(llvm::StringRef name, int64_t value) {
+    return named(name, builder.getI64IntegerAttr(value));
+  }
   mlir::NamedAttribute named(llvm::StringRef name, llvm::ArrayRef<int64_t> values) {
     return named(name, builder.getDenseI64ArrayAttr(values));
   }
   mlir::NamedAttribute flag(llvm::StringRef name, bool value) { return named(name, builder.getBoolAttr(value)); }
-  mlir::NamedAttribute number(llvm::StringRef name, double value) { return named(name, builder.getF64FloatAttr(value)); }
+  mlir::NamedAttribute number(llvm::StringRef name, double value) {
+    return named(name, builder.getF64FloatAttr(value));
+  }
   mlir::NamedAttribute word(llvm::StringRef name, llvm::StringRef value) {
     return named(name, builder.getStringAttr(value));
   }

@@ -149,8 +149,7 @@ void importSkipLayerNormalization(NodeImporter &n) {
 void importEmbedLayerNormalization(NodeImporter &n) {
   Value ids = n.input(0), positions = n.optional(8);
   Value positionTable = n.input(3);
-  Value position = positions ? n.gather(positionTable, positions, 0)
-                             : n.sliceAxis(positionTable, 0, 0, n.dim(ids, 1));
+  Value position = positions ? n.gather(positionTable, positions, 0) : n.sliceAxis(positionTable, 0, 0, n.dim(ids, 1));
   Value sum = n.add(n.gather(n.input(2), ids, 0), position);
   if (n.has(1) && n.has(4))
     sum = n.add(sum, n.gather(n.input(4), n.input(1), 0));
@@ -159,8 +158,7 @@ void importEmbedLayerNormalization(NodeImporter &n) {
   Type i32 = n.builder.getI32Type();
   if (n.wants(1)) {
     Value mask = n.optional(7);
-    n.result(1, mask ? n.reduce("sum", n.cast(mask, i32), {1}, /*keepDims=*/false)
-                     : n.filled(0, i32, {n.dim(ids, 0)}));
+    n.result(1, mask ? n.reduce("sum", n.cast(mask, i32), {1}, /*keepDims=*/false) : n.filled(0, i32, {n.dim(ids, 0)}));
   }
   if (n.wants(2))
     n.result(2, sum);

@@ -36,7 +36,8 @@ private:
     });
   }
 
-  void nodes(llvm::StringRef bytes, const google::protobuf::RepeatedPtrField<::onnx::NodeProto> &protos, int nodeField) {
+  void nodes(llvm::StringRef bytes, const google::protobuf::RepeatedPtrField<::onnx::NodeProto> &protos,
+             int nodeField) {
     int node = 0;
     forEachMessage(bytes, [&](int field, llvm::StringRef body) {
       if (field != nodeField || node >= protos.size())

@@ -56,7 +56,7 @@ void importQuantizeLinear(NodeImporter &n) {
   Value x = n.input(0);
   n.input(1);
   int64_t axis = quantizationAxis(n, x), block = n.integer("block_size", 0);
-  Type type = n.has(2)                          ? n.elementType(n.input(2))
+  Type type = n.has(2)                            ? n.elementType(n.input(2))
               : n.integer("output_dtype", 0) != 0 ? n.onnxType(n.integer("output_dtype", 0))
                                                   : IntegerType::get(n.builder.getContext(), 8, IntegerType::Unsigned);
   if (n.failed())

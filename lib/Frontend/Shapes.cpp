@@ -16,7 +16,8 @@ void importConstant(NodeImporter &n) {
   }
   auto vectorOf = [&](int64_t size, Type type) { return RankedTensorType::get({size}, type); };
   if (n.hasAttribute("value_int"))
-    return n.result(0, n.constant(DenseElementsAttr::get(RankedTensorType::get({}, n.i64()), n.integer("value_int", 0))));
+    return n.result(0,
+                    n.constant(DenseElementsAttr::get(RankedTensorType::get({}, n.i64()), n.integer("value_int", 0))));
   if (const auto *real = n.attribute("value_float"))
     return n.result(0, n.constant(DenseElementsAttr::get(RankedTensorType::get({}, n.f32()), real->f())));
   if (auto integers = n.integers("value_ints"))

@@ -66,7 +66,7 @@ private:
       axes.push_back(axis.name);
       sizes.push_back(axis.size);
     }
-    auto model = module->getAttrOfType<StringAttr>(LlmparDialect::kModelDir);
+    auto model = module->getAttrOfType<StringAttr>(LlmparDialect::kModel);
     std::string mesh = layouts.mesh().str();
     auto program = exec::ProgramOp::create(builder, func.getLoc(), "main", builder.getStrArrayAttr(axes), sizes,
                                            model ? model.getValue() : "",

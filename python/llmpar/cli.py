@@ -135,6 +135,9 @@ def _json_object(text: str) -> dict:
     start = text.find("{")
     if start < 0:
         return {}
+    # C++ prints infinities and NaNs in its own way; a report that holds one must not get lost.
+    python = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN", "-nan": "NaN"}
+    text = re.sub(r"(?m)(?<=: )-?(?:inf|nan)(?=,?$)", lambda m: python[m[0]], text)
     try:
         value, _ = json.JSONDecoder().raw_decode(text[start:])
     except ValueError:

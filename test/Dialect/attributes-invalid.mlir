@@ -15,6 +15,11 @@ llmpar.mesh @mesh <["tp" = 0]>
 
 // -----
 
+// expected-error @below {{has more than 65536 ranks}}
+llmpar.mesh @mesh <["dp" = 65536, "tp" = 2]>
+
+// -----
+
 llmpar.mesh @mesh <["dp" = 2, "tp" = 3]>
 // expected-error @below {{sharding of argument 0 has 1 dimensions, but its type is 'tensor<4x6xf32>'}}
 func.func @f(%x: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{"dp"}]>}) {

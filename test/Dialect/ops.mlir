@@ -4,8 +4,8 @@
 // RUN: FileCheck %s < %t.mlir
 // RUN: llmpar-opt %s --mlir-print-op-generic | llmpar-opt | diff %t.mlir -
 
-// CHECK: llmpar.mesh @mesh <["dp" = 2, "tp" = 3]>
-llmpar.mesh @mesh <["dp" = 2, "tp" = 3]>
+// CHECK: llmpar.mesh @mesh <["dp"=2, "tp"=3]>
+llmpar.mesh @mesh <["dp"=2, "tp"=3]>
 // CHECK: llmpar.weight @w : tensor<6x10xf32> from <"m.data", 64, 240>
 llmpar.weight @w : tensor<6x10xf32> from #llmpar.external<"m.data", 64, 240>
 

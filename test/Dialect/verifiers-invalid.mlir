@@ -1,5 +1,21 @@
 // RUN: llmpar-opt %s --split-input-file --verify-diagnostics
 
+func.func @extents_are_static(%x: tensor<?x3xf32>) {
+  // expected-error @below {{operand #0 must be statically shaped tensor}}
+  %0 = llmpar.unary "neg" %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func @element_types_are_those_of_the_runtime(%x: tensor<3xi4>) {
+  // expected-error @below {{operand #0 must be statically shaped tensor}}
+  %0 = llmpar.unary "neg" %x : (tensor<3xi4>) -> tensor<3xi4>
+  return
+}
+
+// -----
+
 func.func @constant_has_its_values_type() {
   // expected-error @below {{value of type 'tensor<2xi64>', result of type 'tensor<3xi64>'}}
   %0 = llmpar.constant dense<1> : tensor<2xi64> : tensor<3xi64>

@@ -85,6 +85,8 @@ class NodeTestsTest(unittest.TestCase):
 
     def test_reasons_are_counted_without_file_and_node(self):
         self.assertEqual(onnx_node_tests.general("/x/test_a/model.onnx: node 'n': no rule"), "no rule")
+        self.assertEqual(onnx_node_tests.general("/a/m.onnx: node 'n': m.onnx: node 'n' (Foo): no rule"), "Foo: no rule")
+        self.assertEqual(onnx_node_tests.general("input 'x' has element type STRING"), "input has element type STRING")
 
 
 class VerifyModelsTest(unittest.TestCase):

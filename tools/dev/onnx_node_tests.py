@@ -150,15 +150,17 @@ def judge(case: Case, outcome: Outcome) -> Result:
 
 def says_what(case: Case, message: str) -> bool:
     """A refusal names an operator or the kind of thing that is not supported."""
-    text = re.sub(r"^\S*\.onnx: ", "", message)
-    words = r"support|element type|data type|dtype|sequence|optional|string|symbolic|dynamic|constant|known at compile"
+    text = re.sub(r"\S*/\S*", "", message)  # a test's folder may be named after what it tests
+    words = r"support|element type|data type|dtype|sequence|optional|string|symbolic|dynamic|constant|known at compile|IR version|opset"
     return any(op in text for op in case.ops) or bool(re.search(words, text, re.IGNORECASE))
 
 
 def general(reason: str) -> str:
     """The reason without file and node names, so that equal ones are counted together."""
-    reason = re.sub(r"^\S*?model\.onnx[:\d]*: *", "", reason)
-    return re.sub(r"^node '[^']*': *", "", reason)
+    reason = re.sub(r"^--data \S+ \S+ *", "", reason)
+    reason = re.sub(r"^(\S*\.onnx[:\d]*: *|node '[^']*': *)+", "", reason)
+    reason = re.sub(r"^node '[^']*' \(([^)]*)\)", r"\1", reason)
+    return re.sub(r"^(input|output|tensor) '[^']*'", r"\1", reason)
 
 
 def print_results(results: list[Result], options: argparse.Namespace) -> None:
@@ -182,8 +184,10 @@ def print_results(results: list[Result], options: argparse.Namespace) -> None:
     failed = [result for result in results if result.verdict == "failed"]
     if failed:
         print("\nFailed:")
-        for result in failed:
+        for result in failed if options.verbose else failed[:40]:
             print(f"  {result.case.name}: {result.reason[:200]}")
+        if len(failed) > 40 and not options.verbose:
+            print(f"  and {len(failed) - 40} more: --verbose lists all")
         print(f"\nRepeat the first one:\n  {' '.join(failed[0].command)}")
 
 
@@ -229,7 +233,7 @@ examples:
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one test (default: %(default)s)")
     parser.add_argument("--cache", type=Path, default=ROOT / "build" / "onnx_node_tests", metavar="DIR",
                         help="where the tests are written (default: build/onnx_node_tests)")
-    parser.add_argument("--verbose", action="store_true", help="list every reason")
+    parser.add_argument("--verbose", action="store_true", help="list every reason and failure")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args()
 

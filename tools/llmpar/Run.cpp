@@ -7,10 +7,19 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/MLIRContext.h"
 
 namespace llmpar::tool {
+
+/// "dir/model.onnx" -> "dir/model.llmpar"
+static std::string programPath(llvm::StringRef model) {
+  model.consume_back(".gz");
+  llvm::SmallString<128> path(model);
+  llvm::sys::path::replace_extension(path, "llmpar");
+  return path.str().str();
+}
 
 int compileCommand(const Options &options) {
   Failure failure;
@@ -24,7 +33,7 @@ int compileCommand(const Options &options) {
     return failure.report(options);
   std::string path = options.output;
   if (path.empty())
-    path = options.compileTo.empty() ? options.model.substr(0, options.model.find(".onnx")) + ".llmpar" : "-";
+    path = options.compileTo.empty() ? programPath(options.model) : "-";
   // Written beside the target and renamed: nothing half written is ever at `path`.
   std::error_code code;
   std::string target = path == "-" ? path : path + ".partial";
@@ -77,6 +86,17 @@ bool compare(const Session &session, const std::vector<rt::HostTensor> &expected
   return true;
 }
 
+std::string meshText(const Session &session) {
+  std::string text;
+  for (size_t i = 0; i < llmpar_rt_mesh_axis_count(session.program()); ++i) {
+    const char *name;
+    uint32_t size;
+    llmpar_rt_mesh_axis(session.program(), i, &name, &size);
+    text += (i ? "," : "") + std::string(name) + "=" + std::to_string(size);
+  }
+  return text;
+}
+
 int printReports(const Options &options, const Session &session, llvm::ArrayRef<OutputReport> reports) {
   bool ok = llvm::all_of(reports, [](const OutputReport &r) { return r.comparison.match; });
   llmpar_rt_stats stats = session.stats();
@@ -90,8 +110,8 @@ int printReports(const Options &options, const Session &session, llvm::ArrayRef<
                                            {"max_rel", report.comparison.maxRelative},
                                            {"message", report.comparison.message}});
     llvm::json::Object object{{"ok", ok},
-                              {"layout", options.layout},
-                              {"mesh", options.mesh},
+                              {"layout", llmpar_rt_program_layout(session.program())},
+                              {"mesh", meshText(session)},
                               {"ranks", static_cast<int64_t>(llmpar_rt_rank_count(session.program()))},
                               {"seconds", stats.last_step_seconds},
                               {"communication_bytes", static_cast<int64_t>(stats.bytes_sent_per_step)},
@@ -151,9 +171,11 @@ int runCommand(const Options &options) {
   std::vector<OutputReport> reports;
   bool ok = readGiven(options, given, failure) &&
             session.open(options, given, {options.mesh, options.layout}, failure) &&
-            session.bindInputs(given, /*generate=*/false, failure) && session.step(failure) &&
-            writeOutputs(options, session, failure) &&
-            compare(session, given.expected, "expected", options, reports, failure);
+            session.bindInputs(given, /*generate=*/options.device == "trace", failure) && session.step(failure);
+  if (ok && options.device == "trace")
+    return Ok; // nothing was computed
+  ok = ok && writeOutputs(options, session, failure) &&
+       compare(session, given.expected, "expected", options, reports, failure);
   if (!ok)
     return failure.report(options);
   if (options.outputs.empty() && given.expected.empty() && !options.json)
@@ -169,6 +191,10 @@ int verifyCommand(const Options &options) {
   std::vector<OutputReport> reports;
   bool compiles = !llvm::StringRef(options.model).ends_with(".llmpar");
   bool sharded = compiles && (!options.mesh.empty() || !options.pins.empty());
+  if (options.device == "trace") {
+    failure.set(Usage, "--device=trace computes nothing to compare");
+    return failure.report(options);
+  }
   bool ok = readGiven(options, given, failure) &&
             session.open(options, given, {options.mesh, options.layout}, failure) &&
             session.bindInputs(given, false, failure) && session.step(failure) &&
@@ -214,6 +240,7 @@ int benchCommand(const Options &options) {
             session.bindInputs(given, /*generate=*/true, failure);
   std::vector<double> seconds;
   for (int i = -2; ok && i < std::max(1, options.repeat); ++i) {
+    llmpar_rt_set_profile(session.instance(), options.profile && i >= 0);
     ok = session.step(failure);
     if (i >= 0)
       seconds.push_back(session.stats().last_step_seconds);

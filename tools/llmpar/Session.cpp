@@ -3,6 +3,7 @@
 
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
@@ -40,10 +41,12 @@ bool readGiven(const Options &options, Given &given, Failure &failure) {
       return failure.set(Usage, "--expected-output=" + output + ": " + status.message());
   if (options.data.empty())
     return true;
+  size_t before = given.inputs.size();
   if (rt::Status status = rt::readTestData(options.data, "input", given.inputs); !status.ok())
     return failure.set(Usage, "--data " + options.data + ": " + status.message());
   if (rt::Status status = rt::readTestData(options.data, "output", given.expected); !status.ok())
     return failure.set(Usage, "--data " + options.data + ": " + status.message());
+  given.fromData = given.inputs.size() - before;
   return true;
 }
 
@@ -69,6 +72,27 @@ void prepareContext(mlir::MLIRContext &context) {
   registerAllLlmparDialects(registry);
   context.appendDialectRegistry(registry);
   context.loadAllAvailableDialects();
+}
+
+/// The given tensor of each input, null for those that are missing: by name, else by position. A named tensor of
+/// a test data folder that the model does not take is left out if others were found by name.
+static std::vector<const rt::HostTensor *> matchInputs(const Given &given, llvm::ArrayRef<std::string> names) {
+  std::vector<const rt::HostTensor *> chosen(names.size(), nullptr);
+  std::vector<size_t> others;
+  for (auto [index, tensor] : llvm::enumerate(given.inputs)) {
+    const std::string *known = llvm::find(names, tensor.name);
+    if (known != names.end())
+      chosen[known - names.begin()] = &tensor;
+    else
+      others.push_back(index);
+  }
+  bool named = others.size() < given.inputs.size();
+  for (size_t index : others) {
+    bool extra = named && index >= given.inputs.size() - given.fromData && !given.inputs[index].name.empty();
+    if (!extra && index < chosen.size() && !chosen[index])
+      chosen[index] = &given.inputs[index];
+  }
+  return chosen;
 }
 
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,
@@ -98,17 +122,16 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
       failure.set(CompileError, message);
       return {};
     }
-    for (auto [index, tensor] : llvm::enumerate(given.inputs)) {
-      auto known = llvm::find_if(signature->inputs, [&](const auto &input) { return input.name == tensor.name; });
-      if (known != signature->inputs.end())
-        compile.inputShapes[tensor.name] = llvm::SmallVector<int64_t>(tensor.shape.begin(), tensor.shape.end());
-      else if (index < signature->inputs.size())
-        compile.inputShapes[signature->inputs[index].name] = llvm::SmallVector<int64_t>(tensor.shape.begin(), tensor.shape.end());
-    }
+    std::vector<std::string> names;
+    for (const OnnxSignature::Tensor &input : signature->inputs)
+      names.push_back(input.name);
+    for (auto [index, tensor] : llvm::enumerate(matchInputs(given, names)))
+      if (tensor)
+        compile.inputShapes[names[index]] = llvm::SmallVector<int64_t>(tensor->shape.begin(), tensor->shape.end());
   }
   CompileResult result = compileModel(context, options.model, compile);
   if (!result.ok)
-    failure.set(CompileError, message.empty() ? "compilation failed" : message);
+    failure.set(result.isUsageError ? Usage : CompileError, message.empty() ? "compilation failed" : message);
   return result;
 }
 
@@ -120,6 +143,10 @@ Session::~Session() {
 bool Session::open(const Options &options, const Given &given, const Method &method, Failure &failure) {
   llmpar_rt_code code;
   if (llvm::StringRef(options.model).ends_with(".llmpar")) {
+    if (!options.mesh.empty() || options.layout != "single" || !options.pins.empty() || !options.dims.empty() ||
+        !options.dumpDir.empty())
+      return failure.set(Usage, options.model + " is compiled: --mesh, --layout, --shard, --dim and --dump-dir belong to "
+                                                "`llmpar compile`");
     code = llmpar_rt_program_open(options.model.c_str(), &program_);
   } else {
     mlir::MLIRContext context;
@@ -131,11 +158,10 @@ bool Session::open(const Options &options, const Given &given, const Method &met
   }
   if (code != LLMPAR_RT_OK)
     return failure.setRuntime(code);
-  std::string folder = llvm::sys::path::parent_path(options.model).str();
+  std::string folder = options.weights.empty() ? llvm::sys::path::parent_path(options.model).str() : options.weights;
   llmpar_rt_options runtime{};
   runtime.device = options.device.c_str();
   runtime.weights_directory = folder.c_str();
-  runtime.profile = options.profile;
   if (code = llmpar_rt_instance_create(program_, &runtime, &instance_); code != LLMPAR_RT_OK)
     return failure.setRuntime(code);
   for (size_t i = 0, count = llmpar_rt_output_count(program_); i < count; ++i) {
@@ -164,29 +190,19 @@ static void makeUp(rt::HostTensor &tensor) {
 
 bool Session::bindInputs(const Given &given, bool generate, Failure &failure) {
   size_t count = llmpar_rt_input_count(program_);
-  if (given.inputs.size() > count)
-    return failure.set(Usage, std::to_string(given.inputs.size()) + " inputs given, but the model has " + std::to_string(count));
-  std::vector<const rt::HostTensor *> chosen(count, nullptr);
   auto infoOf = [&](size_t i) {
     llmpar_rt_tensor info;
     llmpar_rt_input(program_, i, &info);
     return info;
   };
-  std::vector<size_t> positional;
-  for (size_t i = 0; i < given.inputs.size(); ++i) {
-    size_t at = 0;
-    while (at < count && given.inputs[i].name != infoOf(at).name)
-      ++at;
-    if (at < count)
-      chosen[at] = &given.inputs[i];
-    else
-      positional.push_back(i);
-  }
-  for (size_t i : positional) {
-    if (chosen[i])
-      return failure.set(Usage, "the model has no input '" + given.inputs[i].name + "'; `llmpar inspect` lists its inputs");
-    chosen[i] = &given.inputs[i];
-  }
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; ++i)
+    names.push_back(infoOf(i).name);
+  std::vector<const rt::HostTensor *> chosen = matchInputs(given, names);
+  for (const rt::HostTensor &tensor : llvm::ArrayRef(given.inputs).drop_back(given.fromData))
+    if (!llvm::is_contained(chosen, &tensor))
+      return failure.set(Usage, "the model has no input for '" + tensor.name + "' (" + rt::describeTensor(tensor) +
+                                    "); its inputs: " + llvm::join(names, ", "));
   for (size_t i = 0; i < count; ++i) {
     llmpar_rt_tensor info = infoOf(i);
     rt::HostTensor wanted;

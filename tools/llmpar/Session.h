@@ -35,6 +35,7 @@ struct Failure {
 /// Tensors from --input, --data and --expected-output, by name where they have one.
 struct Given {
   std::vector<rt::HostTensor> inputs, expected;
+  size_t fromData = 0; ///< the last so many inputs are a test data folder's: it may serve models that take fewer
 };
 bool readGiven(const Options &options, Given &given, Failure &failure);
 
@@ -51,6 +52,7 @@ public:
   ~Session();
   bool open(const Options &options, const Given &given, const Method &method, Failure &failure);
   /// Sets every input from `given`, by name or position. With `generate`, missing ones are made up.
+  /// A trace computes nothing: its inputs may be made up, its outputs mean nothing.
   bool bindInputs(const Given &given, bool generate, Failure &failure);
   bool step(Failure &failure);
 

@@ -29,7 +29,8 @@ def Llmpar_Dialect : Dialect {
     static constexpr llvm::StringLiteral kDims = "llmpar.dims";
     /// On an op after llmpar-localize-shapes: the global types of its results.
     static constexpr llvm::StringLiteral kGlobalTypes = "llmpar.global";
-    /// On the module: the folder of the ONNX file, and its file name.
+    /// On the module: the ONNX file's name, and the folder that external weights are relative to.
+    static constexpr llvm::StringLiteral kModel = "llmpar.model";
     static constexpr llvm::StringLiteral kModelDir = "llmpar.model_dir";
   }];
 }

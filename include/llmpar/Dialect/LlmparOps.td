@@ -8,7 +8,8 @@ include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-def AnyRanked : TensorOf<[AnyFloat, AnyInteger]>;
+// The element types of Abi/DTypes.def.
+def AnyRanked : StaticShapeTensorOf<[F32, F64, F16, BF16, I8, I16, I32, I64, UI8, UI16, UI32, UI64, I1]>;
 
 class Llmpar_Op<string mnemonic, list<Trait> traits = []> : Op<Llmpar_Dialect, mnemonic, traits>;
 

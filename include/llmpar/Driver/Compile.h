@@ -30,6 +30,7 @@ struct CompileOptions {
 
 struct CompileResult {
   bool ok = false;
+  bool isUsageError = false;                ///< an option was wrong, not the model
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
   std::vector<char> program;                ///< the program file, when all phases ran
 };

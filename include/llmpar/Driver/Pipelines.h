@@ -22,7 +22,7 @@ void buildSimplify(mlir::OpPassManager &pm);
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins);
 void buildPartition(mlir::OpPassManager &pm);
 void buildLocalize(mlir::OpPassManager &pm);
-void buildLower(mlir::OpPassManager &pm);
+void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout);
 
 } // namespace llmpar
 

@@ -44,7 +44,7 @@ mlir::OwningOpRef<mlir::ModuleOp> importOnnx(mlir::MLIRContext &context, llvm::S
 /// What a model takes and gives, before any dimension is bound.
 struct OnnxSignature {
   struct Dim {
-    std::string name; ///< "" for a static dimension; "<input>_dim_<i>" for an anonymous one
+    std::string name;  ///< "" for a static dimension; "<input>_dim_<i>" for an anonymous one
     int64_t size = -1; ///< of a static dimension
   };
   struct Tensor {
@@ -59,8 +59,8 @@ struct OnnxSignature {
   };
   std::vector<Tensor> inputs, outputs;
   int64_t irVersion = 0;
-  std::map<std::string, int64_t> opsets;       ///< by domain, "" for ai.onnx
-  std::map<std::string, Operator> operators;   ///< "MatMul", "com.microsoft.Attention": of the main graph
+  std::map<std::string, int64_t> opsets;     ///< by domain, "" for ai.onnx
+  std::map<std::string, Operator> operators; ///< "MatMul", "com.microsoft.Attention": of the main graph
 };
 
 /// Reads the signature of a model; none after a diagnostic if the file cannot be read.

@@ -29,7 +29,8 @@ def PropagateShardings : PartitionPass<"llmpar-propagate-shardings"> {
   let description = [{
     Every mesh axis goes to the factor that most operand bytes vote for. With `tensor-axis`, a weight product
     whose activation has not used that axis becomes column-parallel, and an embedding shards its vocabulary.
-    Writes `llmpar.in` and `llmpar.out`; changes no op.
+    Writes `llmpar.in` and `llmpar.out`. What depends on weights alone is copied for each sharding that its users
+    want; a pinned result that its op does not produce gets a reshard.
   }];
   let options = [Option<"tensorAxis", "tensor-axis", "std::string", "\"\"", "axis of tensor parallelism, if any">];
 }
