@@ -156,14 +156,19 @@ void importGroupQueryAttention(NodeImporter &n) {
   int64_t queries = n.dim(q, 2), past = n.has(3) ? n.dim(n.input(3), 2) : 0, length = past + queries;
   if (auto total = n.constantIntegers(n.optional(6)); total && total->size() == 1)
     length = std::max(past, total->front());
+  // A mask shorter than past and new tokens (ONNX Attention allows it): the keys that it does not reach are masked.
+  bool shortMask = length > past && length < past + queries;
+  if (shortMask)
+    length = past + queries;
   if (length != past && length != past + queries)
-    return void(n.error("total_sequence_length is " + Twine(length) + "; it must be " + Twine(past + queries) +
-                        " (past and new tokens), or at most the " + Twine(past) +
-                        " of a cache that is filled in place"));
+    return void(n.error("total_sequence_length is " + Twine(length) + "; it must be at most " + Twine(past + queries) +
+                        " (past and new tokens)"));
 
   // How many keys precede the queries. Without a padded batch that is the whole past.
   Value start = n.reshape(n.cast(lengths, n.i64()), {n.numElements(lengths)});
   start = n.binary("max", n.sub(start, n.scalar(static_cast<double>(queries - 1), n.i64())), n.scalar(0, n.i64()));
+  if (shortMask)
+    start = n.filled(static_cast<double>(past), n.i64(), {batch});
   bool appends = length == past + queries && (batch == 1 || past == 0 || queries > 1);
 
   if (n.integer("do_rotary", 0) != 0) {
@@ -186,6 +191,11 @@ void importGroupQueryAttention(NodeImporter &n) {
   AttentionInputs in{.q = q, .k = k, .v = v, .scale = defaultScale(n, q), .softcap = n.real("softcap", 0)};
   int64_t window = n.integer("local_window_size", -1);
   in.allowed = windowMask(n, {window > 0 ? window - 1 : -1, 0}, queries, length, start);
+  if (shortMask) {
+    Value last = n.reshape(n.cast(lengths, n.i64()), {batch, 1, 1, 1});
+    Value reached = n.binary("less_equal", n.iota(n.i64(), {1, 1, 1, length}, 3), last);
+    in.allowed = in.allowed ? n.binary("bit_and", in.allowed, reached) : reached;
+  }
   in.bias = n.optional(10);
   in.sink = n.optional(11);
   if (!in.sink && n.integer("smooth_softmax", 0) == 1)

@@ -67,6 +67,12 @@ static std::string describeLocation(mlir::Location location) {
   return node.empty() ? text : text + "node '" + node + "': ";
 }
 
+/// The importer's messages name their file and node themselves.
+static std::string describe(mlir::Diagnostic &diagnostic) {
+  std::string text = diagnostic.str(), where = describeLocation(diagnostic.getLocation());
+  return text.find(".onnx: node '") != std::string::npos ? text : where + text;
+}
+
 void prepareContext(mlir::MLIRContext &context) {
   mlir::DialectRegistry registry;
   registerAllLlmparDialects(registry);
@@ -109,7 +115,7 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error) {
       if (message.empty())
-        message = describeLocation(diagnostic.getLocation()) + diagnostic.str();
+        message = describe(diagnostic);
       return mlir::success();
     }
     return mlir::failure();

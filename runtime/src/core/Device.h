@@ -52,6 +52,9 @@ public:
   virtual Status allocate(size_t bytes, void *&memory);
   virtual void release(void *memory, size_t bytes);
 
+  /// The contents of this part of an allocation are no longer needed; its memory may go back at once.
+  virtual void discard(void *memory, size_t bytes);
+
   /// Copies between host memory and this device's.
   virtual Status write(void *device, const void *host, size_t bytes);
   virtual Status read(void *host, const void *device, size_t bytes);

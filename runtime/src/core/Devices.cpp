@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace llmpar::rt {
 namespace {
@@ -33,6 +34,15 @@ Status Device::allocate(size_t bytes, void *&memory) {
 void Device::release(void *memory, size_t bytes) {
   if (memory)
     ::munmap(memory, bytes);
+}
+
+void Device::discard(void *memory, size_t bytes) {
+  // Whole pages only: neighbours share the first and the last one.
+  auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
+  uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) / page * page;
+  if (begin < end)
+    ::madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
 }
 
 Status Device::write(void *device, const void *host, size_t bytes) {

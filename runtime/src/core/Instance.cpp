@@ -181,9 +181,11 @@ InstanceStats Instance::stats() const {
       stats.arenaBytes[i] += bytes[i];
       all += bytes[i];
     }
+    uint64_t withoutStaging = all - bytes[static_cast<size_t>(ArenaId::Staging)];
     stats.packedBytes += packed;
-    stats.peakBytes += all;
-    stats.residentBytes += all - (ranks[rank]->keepsStaging() ? 0 : bytes[static_cast<size_t>(ArenaId::Staging)]);
+    uint64_t resident = ranks[rank]->keepsStaging() ? all : withoutStaging;
+    stats.residentBytes += resident;
+    stats.peakBytes += std::max(resident, withoutStaging + ranks[rank]->peakStagingBytes());
     stats.bytesSentPerStep += ranks[rank]->bytesSentPerStep();
   }
   return stats;

@@ -123,28 +123,30 @@ Status loadFromFile(const LoadDef &load, const OpenFile &file, Sink sink, std::v
 
 } // namespace
 
-Status runLoadPlan(const Program &program, const RankDef &rank, const std::string &baseDirectory, Device &device,
-                   const AddressOf &addressOf) {
-  std::map<int, OpenFile> files;
+struct WeightLoader::Files {
+  std::map<int, OpenFile> open;
   std::vector<std::byte> window;
-  for (const LoadDef &load : rank.loads) {
-    Sink sink(device, addressOf(load.target), load.target.view.dtype == DType::Bool);
-    if (load.file < 0) {
-      const std::byte *source = program.constants.data() + load.offset;
-      Status status = forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.target.view.dtype),
-                                 [&](size_t offset, size_t bytes) { return sink.put(source + offset, bytes); });
-      if (!status.ok())
-        return status;
-      continue;
-    }
-    auto [file, isNew] = files.try_emplace(load.file);
-    if (isNew)
-      if (Status status = file->second.open(program.files[static_cast<size_t>(load.file)], baseDirectory); !status.ok())
-        return status;
-    if (Status status = loadFromFile(load, file->second, sink, window); !status.ok())
-      return status;
+};
+
+WeightLoader::WeightLoader(const Program &program, const std::string &baseDirectory, Device &device,
+                           AddressOf addressOf)
+    : program(program), baseDirectory(baseDirectory), device(device), addressOf(std::move(addressOf)),
+      files(std::make_unique<Files>()) {}
+
+WeightLoader::~WeightLoader() = default;
+
+Status WeightLoader::load(const LoadDef &load) {
+  Sink sink(device, addressOf(load.target), load.target.view.dtype == DType::Bool);
+  if (load.file < 0) {
+    const std::byte *source = program.constants.data() + load.offset;
+    return forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.target.view.dtype),
+                      [&](size_t offset, size_t bytes) { return sink.put(source + offset, bytes); });
   }
-  return Status::success();
+  auto [file, isNew] = files->open.try_emplace(load.file);
+  if (isNew)
+    if (Status status = file->second.open(program.files[static_cast<size_t>(load.file)], baseDirectory); !status.ok())
+      return status;
+  return loadFromFile(load, file->second, sink, files->window);
 }
 
 } // namespace llmpar::rt

@@ -17,11 +17,23 @@ namespace llmpar::rt {
 /// Where a load's target lies in the device's memory.
 using AddressOf = std::function<void *(const BufferRef &buffer)>;
 
-/// Runs all loads of `rank`. Relative file names start at `baseDirectory` (empty: the working
-/// directory). Bytes of i1 tensors become 0 or 1. A missing or too short file is
-/// Code::Invalid with its name, the bytes needed and the bytes there.
-Status runLoadPlan(const Program &program, const RankDef &rank, const std::string &baseDirectory, Device &device,
-                   const AddressOf &addressOf);
+/// Reads boxes of weight files into a rank's memory, one load at a time; files stay open between loads.
+class WeightLoader {
+public:
+  WeightLoader(const Program &program, const std::string &baseDirectory, Device &device, AddressOf addressOf);
+  ~WeightLoader();
+
+  /// Fails with one line that names the file: missing, truncated, unreadable.
+  Status load(const LoadDef &load);
+
+private:
+  struct Files;
+  const Program &program;
+  const std::string &baseDirectory;
+  Device &device;
+  AddressOf addressOf;
+  std::unique_ptr<Files> files;
+};
 
 } // namespace llmpar::rt
 

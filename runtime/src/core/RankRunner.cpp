@@ -3,8 +3,8 @@
 
 #include "core/Box.h"
 #include "core/KernelSignature.h"
-#include "core/LoadPlan.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 
@@ -82,11 +82,8 @@ Status RankRunner::setUp(const std::string &baseDirectory) {
   return guarded([&]() -> Status {
     if (Status status = allocateArenas(); !status.ok())
       return status;
-    if (device->executes())
-      if (Status status = runLoadPlan(program, def, baseDirectory, *device,
-                                      [&](const BufferRef &buffer) { return addressOf(buffer); });
-          !status.ok())
-        return Status::invalid("rank " + std::to_string(rank) + ": " + status.message());
+    if (Status status = loadWeights(baseDirectory); !status.ok())
+      return status;
     std::vector<Step> init;
     if (Status status = prepareEntry(Entry::Init, def.init, init); !status.ok())
       return status;
@@ -96,10 +93,76 @@ Status RankRunner::setUp(const std::string &baseDirectory) {
     if (Status status = prepareEntry(Entry::Main, def.main, main); !status.ok())
       return status;
     recordTimes.resize(main.size());
+    loader.reset();
     releaseStaging();
     // Peers may still read a Staging operand of an init collective until they are here too.
     return device->executes() ? communicator.barrier() : Status::success();
   });
+}
+
+bool RankRunner::touchesOnlyMain(const BufferRef &buffer) const {
+  auto touched = [&](const std::vector<BufferRef> &others) {
+    return std::any_of(others.begin(), others.end(), [&](const BufferRef &other) { return overlaps(buffer, other); });
+  };
+  for (const RecordDef &record : def.init)
+    if (touched(record.inputs) || touched(record.outputs))
+      return false;
+  for (const auto *slices : {&def.inputs, &def.outputs})
+    for (const SliceDef &slice : *slices)
+      if (overlaps(buffer, slice.buffer))
+        return false;
+  return std::none_of(def.main.begin(), def.main.end(), [&](const RecordDef &record) { return touched(record.outputs); });
+}
+
+Status RankRunner::loadWeights(const std::string &baseDirectory) {
+  if (!device->executes())
+    return Status::success();
+  loader = std::make_unique<WeightLoader>(program, baseDirectory, *device,
+                                          [this](const BufferRef &buffer) { return addressOf(buffer); });
+  for (const LoadDef &load : def.loads) {
+    if (load.target.arena == ArenaId::Staging && load.target.view.bytes() > 0 && touchesOnlyMain(load.target)) {
+      staged[load.target.offset] = {&load};
+      continue;
+    }
+    if (load.target.arena == ArenaId::Staging)
+      stagingPeak = stagingNow += load.target.view.bytes();
+    if (Status status = loader->load(load); !status.ok())
+      return Status::invalid("rank " + std::to_string(rank) + ": " + status.message());
+  }
+  for (size_t i = 0; i < def.main.size(); ++i)
+    for (const BufferRef &input : def.main[i].inputs)
+      if (auto it = staged.find(input.offset); input.arena == ArenaId::Staging && it != staged.end())
+        it->second.lastReader = i;
+  return Status::success();
+}
+
+Status RankRunner::loadJustInTime(const Step &step) {
+  for (const BufferRef &input : step.bound.record->inputs) {
+    if (input.arena != ArenaId::Staging)
+      continue;
+    for (auto &[offset, weight] : staged) {
+      if (weight.loaded || !overlaps(weight.load->target, input))
+        continue;
+      if (Status status = loader->load(*weight.load); !status.ok())
+        return Status::invalid("rank " + std::to_string(rank) + ": " + status.message());
+      weight.loaded = true;
+      stagingPeak = std::max(stagingPeak, stagingNow += weight.load->target.view.bytes());
+    }
+  }
+  return Status::success();
+}
+
+void RankRunner::discardPacked(const Step &step) {
+  const std::vector<bool> &released = step.prepared.releasedInputs;
+  for (size_t k = 0; k < released.size(); ++k) {
+    const BufferRef &input = step.bound.record->inputs[k];
+    auto it = staged.find(input.offset);
+    if (!released[k] || input.arena != ArenaId::Staging || it == staged.end() ||
+        it->second.lastReader != step.bound.index || input.view.bytes() != it->second.load->target.view.bytes())
+      continue;
+    device->discard(step.inputs[k].data, input.view.bytes());
+    stagingNow -= input.view.bytes();
+  }
 }
 
 Status RankRunner::prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps) {
@@ -150,8 +213,15 @@ void RankRunner::findConstantInputs(std::vector<Step> &steps) const {
 
 Status RankRunner::prepareRecord(Step &step) {
   const RecordDef &record = *step.bound.record;
-  if (!isCollective(record.kernel))
-    return device->prepare(step.bound, step.prepared);
+  if (step.bound.entry == Entry::Main)
+    if (Status status = loadJustInTime(step); !status.ok())
+      return status;
+  if (!isCollective(record.kernel)) {
+    Status status = device->prepare(step.bound, step.prepared);
+    if (status.ok() && step.bound.entry == Entry::Main)
+      discardPacked(step);
+    return status;
+  }
   CollectiveCall call{
       .kernel = record.kernel, .group = record.group, .x = step.inputs[0], .y = step.outputs[0], .ints = record.ints};
   if (step.bound.entry == Entry::Main)

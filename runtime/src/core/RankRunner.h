@@ -12,7 +12,9 @@
 #define LLMPAR_RUNTIME_CORE_RANKRUNNER_H
 
 #include "comm/Communicator.h"
-#include "core/Device.h"
+#include "core/LoadPlan.h"
+
+#include <map>
 
 namespace llmpar::rt {
 
@@ -34,6 +36,8 @@ public:
   const std::array<void *, arenaCount> &memory() const { return arenas; }
   uint64_t packedBytes() const { return device->packedBytes(); }
   uint64_t bytesSentPerStep() const { return bytesSent; }
+  /// Bytes of Staging that were in use at once while setting up.
+  uint64_t peakStagingBytes() const { return stagingPeak; }
   bool keepsStaging() const { return arenas[static_cast<size_t>(ArenaId::Staging)] != nullptr; }
   std::span<const RecordTime> times() const { return recordTimes; }
 
@@ -45,10 +49,14 @@ private:
   };
 
   Status allocateArenas();
+  Status loadWeights(const std::string &baseDirectory);
   Status prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps);
   Status prepareRecord(Step &step);
   Status runSteps(std::vector<Step> &steps, bool profile);
   void findConstantInputs(std::vector<Step> &steps) const;
+  bool touchesOnlyMain(const BufferRef &buffer) const;
+  Status loadJustInTime(const Step &step);
+  void discardPacked(const Step &step);
   void releaseStaging();
   void *addressOf(const BufferRef &buffer) const;
   Status prefixed(const Status &status, const Step &step) const;
@@ -62,6 +70,17 @@ private:
   std::vector<Step> main;
   std::vector<RecordTime> recordTimes;
   uint64_t bytesSent = 0;
+
+  /// A weight that only `main` reads, from Staging: loaded when its first reader is prepared, discarded when all
+  /// its readers have packed it. So a rank never holds all weights twice.
+  struct StagedWeight {
+    const LoadDef *load = nullptr;
+    size_t lastReader = 0;
+    bool loaded = false;
+  };
+  std::unique_ptr<WeightLoader> loader;    ///< while setting up
+  std::map<uint64_t, StagedWeight> staged; ///< by offset in Staging
+  uint64_t stagingNow = 0, stagingPeak = 0;
 };
 
 } // namespace llmpar::rt
