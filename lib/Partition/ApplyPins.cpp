@@ -92,7 +92,7 @@ struct ApplyPins : impl::ApplyPinsBase<ApplyPins> {
     if (walk.wasInterrupted())
       return mlir::failure();
     if (!matched)
-      return function.emitError() << "pin '" << pin.text << "' matches no input or weight; `llmpar inspect` lists their names";
+      return function.emitError() << "pin '" << pin.text << "' matches no input or weight; `llmpar compile --compile-to=import` shows their names";
     return mlir::success();
   }
 };

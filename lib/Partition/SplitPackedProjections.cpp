@@ -16,7 +16,7 @@ bool slicesColumns(SliceOp slice) {
   for (int64_t dim = 0; dim < last; ++dim)
     if (x.getDimSize(dim) != y.getDimSize(dim) || slice.getStarts()[dim] != 0 || slice.getSteps()[dim] != 1)
       return false;
-  return last >= 1 && slice.getSteps()[last] == 1 && x.getDimSize(last) != y.getDimSize(last);
+  return last >= 1 && x.getDimSize(last) > 1 && slice.getSteps()[last] == 1 && x.getDimSize(last) != y.getDimSize(last);
 }
 
 /// `value`'s dimension `dim` cut as the slice cuts its last one; a size of 1 broadcasts and stays.

@@ -5,6 +5,7 @@
 #include "llmpar/Driver/Phases.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/raw_ostream.h"
@@ -90,8 +91,48 @@ static const char overview[] =
     "  llmpar bench model.onnx --dim batch=1 --dim seq=512 --mesh tp=2 --layout tensor\n\n"
     "Exit codes: 0 ok, 1 compile error, 2 usage, 3 mismatch, 4 does not fit, 5 device failure, 70 internal error.\n";
 
+/// A script that repeats this command and leaves the IR of every phase; returns its path.
+static std::string writeReproducer(const Command &command, llvm::ArrayRef<char *> arguments) {
+  int descriptor;
+  llvm::SmallString<128> path;
+  if (llvm::sys::fs::createTemporaryFile("llmpar-reproducer", "sh", descriptor, path))
+    return "(no temporary file)";
+  llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/true);
+  llvm::SmallString<128> folder;
+  llvm::sys::fs::current_path(folder);
+  auto quote = [&](llvm::StringRef word) {
+    os << " '";
+    for (char c : word)
+      os << (c == '\'' ? "'\\''" : std::string(1, c));
+    os << "'";
+  };
+  os << "#!/bin/sh\n# llmpar ended with an internal error; the folder named last holds the phases before it.\ncd";
+  quote(folder);
+  os << "\nexec";
+  for (const char *argument : arguments)
+    quote(argument);
+  if (command.key != 'i')
+    quote((path + ".phases").str().insert(0, "--dump-dir="));
+  os << "\n";
+  return path.str().str();
+}
+
+/// A crash of ours becomes one line, a script that repeats it and exit code 70.
+static int guarded(const Command &command, const Options &options, llvm::ArrayRef<char *> arguments) {
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext context;
+  int code = Internal;
+  if (context.RunSafely([&] { code = command.run(options); }) && code != Internal)
+    return code;
+  llvm::errs() << "error: internal error of llmpar; to repeat it: " << writeReproducer(command, arguments) << "\n";
+  return Internal;
+}
+
 static int main(int argc, char **argv) {
   static CommandLine line;
+  cl::HideUnrelatedOptions(category); // libLLVM brings hundreds
+  for (const Command &command : commands)
+    cl::HideUnrelatedOptions(category, command.sub);
   std::string errors;
   llvm::raw_string_ostream os(errors);
   if (!cl::ParseCommandLineOptions(argc, argv, overview, &os)) {
@@ -111,7 +152,7 @@ static int main(int argc, char **argv) {
       llvm::errs() << "error: " << options.model << ": no such file\n";
       return Usage;
     }
-    return command.run(options);
+    return guarded(command, options, llvm::ArrayRef(argv, argc));
   }
   llvm::errs() << "error: which command? compile, run, verify, bench or inspect; see llmpar --help\n";
   return Usage;
