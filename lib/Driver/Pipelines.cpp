@@ -27,8 +27,11 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh) 
     return LayoutAxes{axisOr("dp", mesh.axes.front()), ""};
   if (layout == "tensor")
     return LayoutAxes{"", axisOr("tp", mesh.axes.back())};
-  LayoutAxes axes{axisOr("dp", mesh.axes.front()), axisOr("tp", mesh.axes.back())};
-  if (axes.data == axes.tensor)
+  LayoutAxes axes{"", axisOr("tp", mesh.axes.back())};
+  for (const MeshAxis &axis : mesh.axes) // the first other axis, or the one of that name
+    if (axis.name != axes.tensor && (axes.data.empty() || axis.name == "dp"))
+      axes.data = axis.name;
+  if (axes.data.empty())
     return llvm::createStringError(
         llvm::formatv("layout 'hybrid' needs two axes, but the mesh is '{0}': e.g. --mesh dp=2,tp=2", mesh.str()).str());
   return axes;

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 from llmpar.cli import Layout, Outcome, find_llmpar, interpret, table
 
-# Of the exports in ../shared/models/weightless; names that a model lacks are left out.
+# Of the exports in models/weightless; names that a model lacks are left out.
 DIMS = {"batch": 1, "sequence_len": 128, "past_sequence_len": 128, "past_seq_len + seq_len": 256}
 
 
@@ -79,7 +79,7 @@ def parse() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  tools/dev/compile_models.py ../shared/models/weightless --layout tensor=8 --dim batch=4")
+        epilog="example:\n  tools/dev/compile_models.py models/weightless --layout tensor=8 --dim batch=4")
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--layout", type=Layout.parse, default=Layout.parse("tensor=8"), help="as in verify_models.py")
     parser.add_argument("--dim", type=pair, action="append", default=[], dest="dims", metavar="NAME=SIZE")

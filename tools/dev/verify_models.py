@@ -110,9 +110,9 @@ def parse() -> argparse.Namespace:
   dp=2,tp=2              hybrid on that mesh
   tensor:x=2,y=2         any method on any mesh
 examples:
-  tools/dev/verify_models.py ../shared/models
+  tools/dev/verify_models.py models
   tools/dev/verify_models.py out/llama --layouts 'single tensor=3' --device reference
-  tools/dev/verify_models.py ../shared/models --json > verify.json""")
+  tools/dev/verify_models.py models --json > verify.json""")
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--layouts", default=DEFAULT_LAYOUTS, help="default: '%(default)s'")
     parser.add_argument("--device", default="cpu", help="cpu or reference (default: %(default)s)")

@@ -9,7 +9,7 @@ namespace llmpar {
 
 /// Which axes a named method uses.
 ///   single: no axis (and no mesh)   data: the batch over the axis   tensor: weights over the axis
-///   hybrid: data over "dp" (or the first axis), tensor over "tp" (or the last)
+///   hybrid: tensor over "tp" (or the last axis), data over "dp" (or the first other one)
 struct LayoutAxes {
   std::string data, tensor;
 };

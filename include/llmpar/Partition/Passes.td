@@ -16,7 +16,7 @@ def ShardInputs : PartitionPass<"llmpar-shard-inputs"> {
   let summary = "Shard the batch dimension of the inputs over an axis";
   let description = [{
     The batch is the first dimension of the first input; another input has it where it has the same symbolic
-    name, else in a first dimension of the same size.
+    name, else in a first dimension of the same size (a static one only if the first input's is static).
   }];
   let options = [Option<"axis", "axis", "std::string", "\"\"", "mesh axis">];
 }
