@@ -13,7 +13,8 @@ HostTensor::HostTensor(llvm::ArrayRef<int64_t> shape, DType dtype) : shape(shape
 std::optional<HostTensor> HostTensor::zeros(mlir::Type type) {
   auto tensor = mlir::cast<mlir::RankedTensorType>(type);
   std::optional<DType> dtype = toDType(tensor.getElementType());
-  if (!dtype || !tensor.hasStaticShape() || tensor.getNumElements() > maxFoldedElements)
+  if (!dtype || !tensor.hasStaticShape() || !fitsProgram(tensor.getShape()) ||
+      tensor.getNumElements() > maxFoldedElements)
     return std::nullopt;
   return HostTensor(tensor.getShape(), *dtype);
 }

@@ -68,7 +68,10 @@ mlir::LogicalResult windowExtent(Loc loc, int64_t in, int64_t pads, int64_t kern
     return mlir::emitOptionalError(loc, "kernel, stride and dilation must be positive, got ", kernel, ", ", stride,
                                    ", ", dilation);
   int64_t span = in + pads - dilation * (kernel - 1) - 1;
-  out = span < 0 ? 0 : span / stride + 1;
+  if (span < 0)
+    return mlir::emitOptionalError(loc, "a kernel of ", kernel, " (dilation ", dilation, ") is larger than its input of ", in,
+                                   " with ", pads, " of padding");
+  out = span / stride + 1;
   return mlir::success();
 }
 

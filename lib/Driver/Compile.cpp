@@ -77,7 +77,8 @@ private:
       int64_t value;
       if (name.empty() || text.getAsInteger(10, value) || value < 0)
         return error("--dim " + dim + ": write name=size, e.g. --dim batch=1");
-      dims[name] = value;
+      if (auto [known, isNew] = dims.try_emplace(name, value); !isNew && known->second != value)
+        return error("--dim " + name + " is given twice: as " + llvm::Twine(known->second) + " and as " + llvm::Twine(value));
     }
     // A module of its own may bring its mesh: then the layout is checked behind import.
     if (!path.ends_with(".mlir") && mlir::failed(chooseAxes()))

@@ -36,9 +36,9 @@ private:
     int64_t value = product();
     while (true) {
       if (take("+"))
-        value += product();
+        malformed |= __builtin_add_overflow(value, product(), &value);
       else if (take("-"))
-        value -= product();
+        malformed |= __builtin_sub_overflow(value, product(), &value);
       else
         return value;
     }
@@ -47,10 +47,10 @@ private:
     int64_t value = atom();
     while (true) {
       if (take("*")) {
-        value *= atom();
+        malformed |= __builtin_mul_overflow(value, atom(), &value);
       } else if (take("//") || take("/")) {
         int64_t divisor = atom();
-        value = divisor == 0 ? 0 : value / divisor;
+        value = divisor <= 0 ? 0 : value / divisor;
       } else {
         return value;
       }
@@ -58,7 +58,13 @@ private:
   }
   int64_t atom() {
     if (take("(")) {
+      if (++depth > 64) { // no exporter nests like this
+        malformed = true;
+        rest = {};
+        return 0;
+      }
       int64_t value = sum();
+      --depth;
       if (!take(")"))
         malformed = true;
       return value;
@@ -80,6 +86,7 @@ private:
 
   llvm::StringRef rest;
   const llvm::StringMap<int64_t> &dims;
+  int depth = 0;
 };
 
 class DimBinder {

@@ -95,6 +95,9 @@ LogicalResult importGraph(const OnnxFile &file, ModuleOp module, const ImportOpt
                        .tensor_type()
                        .elem_type();
     Type type = RankedTensorType::get(shape, toMlirType(*onnxDType(element), context));
+    if (!fitsProgram(shape))
+      return emitError(loc) << "input '" << input.name << "' is " << type
+                            << ": at most 8 dimensions and 2^46 elements, none negative";
     argumentTypes.push_back(type);
     argumentAttrs.push_back(describe(builder, input));
     if (!scope.values.try_emplace(input.name, block->addArgument(type, loc)).second)
@@ -113,6 +116,11 @@ LogicalResult importGraph(const OnnxFile &file, ModuleOp module, const ImportOpt
       return failure();
     if (!*value || !**value)
       return emitError(loc) << "output '" << output.name << "' is computed by no node";
+    auto declared = llvm::find_if(graph.output(), [&](const auto &info) { return info.name() == output.name; });
+    if (auto dtype = onnxDType(declared->type().tensor_type().elem_type());
+        dtype && toMlirType(*dtype, context) != cast<RankedTensorType>((**value).getType()).getElementType())
+      return emitError(loc) << "output '" << output.name << "' is declared as " << output.elementType << ", but computed as "
+                            << (**value).getType();
     results.push_back(**value);
     resultTypes.push_back(results.back().getType());
     resultAttrs.push_back(describe(builder, output));

@@ -56,6 +56,8 @@ void importOneHot(NodeImporter &n) {
   Value indices = n.cast(n.input(0), n.i64()), values = n.input(2);
   int64_t depth = static_cast<int64_t>(n.requireReal(1, "depth"));
   int64_t axis = n.axis("axis", -1, n.rank(indices) + 1);
+  if (depth < 0)
+    n.error("depth is " + Twine(depth) + "; it must not be negative");
   if (n.failed())
     return;
   Value limit = n.scalar(static_cast<double>(depth), n.i64());

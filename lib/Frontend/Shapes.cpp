@@ -140,7 +140,10 @@ void importRange(NodeImporter &n) {
     return;
   if (delta == 0)
     return void(n.error("delta is 0"));
-  int64_t count = std::max<int64_t>(static_cast<int64_t>(std::ceil((limit - start) / delta)), 0);
+  double length = std::max(std::ceil((limit - start) / delta), 0.0);
+  if (!(length <= static_cast<double>(maxElements)))
+    return void(n.error("its length is " + std::to_string(length) + ", more than a program can hold"));
+  auto count = static_cast<int64_t>(length);
   n.result(0, n.iota(n.elementType(n.input(0)), {count}, 0, start, delta));
 }
 

@@ -31,7 +31,13 @@ step_docs() { "$LLMPAR_PYTHON" tools/dev/gen_docs.py --check --strict; }
 step_python() { "$LLMPAR_PYTHON" -m unittest discover -s test/python -t test/python; }
 step_ctest() { ctest --test-dir "$LLMPAR_BUILD" --output-on-failure --no-tests=error -j "$(nproc)"; }
 step_nodes() { "$LLMPAR_PYTHON" tools/dev/onnx_node_tests.py --min-passed 450; }
-step_fuzz() { "$LLMPAR_PYTHON" tools/dev/fuzz_layouts.py --count 100 --seed 1; }
+step_fuzz() {
+  local code=0
+  for device in reference cpu; do
+    "$LLMPAR_PYTHON" tools/dev/fuzz_layouts.py --count 100 --seed 1 --device $device || code=1
+  done
+  return $code
+}
 step_models() {
   if [ -z "${LLMPAR_TEST_DATA:-}" ]; then
     echo "SKIPPED: set LLMPAR_TEST_DATA to a folder of models with test_data_* folders to verify them"

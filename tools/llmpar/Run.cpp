@@ -78,11 +78,12 @@ struct OutputReport {
 };
 
 /// Compares outputs with `expected`, by name or position. `slack` times the tolerance is allowed.
-bool compare(const Session &session, const std::vector<rt::HostTensor> &expected, const std::string &against,
+bool compare(const Session &session, llvm::ArrayRef<rt::HostTensor> expected, size_t fromData, const std::string &against,
              const Options &options, std::vector<OutputReport> &reports, Failure &failure, double slack = 1) {
   for (auto [index, want] : llvm::enumerate(expected)) {
     auto found = llvm::find_if(session.outputs(), [&](const rt::HostTensor &o) { return o.name == want.name; });
-    if (found == session.outputs().end() && index < session.outputs().size())
+    bool byPosition = want.name.empty() || index >= expected.size() - fromData;
+    if (found == session.outputs().end() && byPosition && index < session.outputs().size())
       found = session.outputs().begin() + index;
     if (found == session.outputs().end())
       return failure.set(Usage, "the model has no output '" + want.name + "'");
@@ -145,8 +146,8 @@ int printReports(const Options &options, const Session &session, llvm::ArrayRef<
 bool writeOutputs(const Options &options, const Session &session, Failure &failure) {
   size_t next = 0;
   for (const std::string &argument : options.outputs) {
-    size_t at = argument.rfind('@');
-    if (at == std::string::npos)
+    size_t at = argument.starts_with("@") ? 0 : argument.find("=@") + 1;
+    if (argument[at] != '@')
       return failure.set(Usage, "--output=" + argument + ": write [name=]@file");
     std::string path = argument.substr(at + 1), name = argument.substr(0, at);
     if (!name.empty() && name.back() == '=')
@@ -174,13 +175,17 @@ int runCommand(const Options &options) {
   Given given;
   Session session;
   std::vector<OutputReport> reports;
+  if (options.device == "trace" && !(options.outputs.empty() && options.expected.empty() && !options.json)) {
+    failure.set(Usage, "--device=trace computes nothing: leave out --output, --expected-output and --json");
+    return failure.report(options);
+  }
   bool ok = readGiven(options, given, failure) &&
             session.open(options, given, {options.mesh, options.layout}, failure) &&
             session.bindInputs(given, /*generate=*/options.device == "trace", failure) && session.step(failure);
   if (ok && options.device == "trace")
     return Ok; // nothing was computed
   ok = ok && writeOutputs(options, session, failure) &&
-       compare(session, given.expected, "expected", options, reports, failure);
+       compare(session, given.expected, given.expectedFromData, "expected", options, reports, failure);
   if (!ok)
     return failure.report(options);
   if (options.outputs.empty() && given.expected.empty() && !options.json)
@@ -203,11 +208,11 @@ int verifyCommand(const Options &options) {
   bool ok = readGiven(options, given, failure) &&
             session.open(options, given, {options.mesh, options.layout}, failure) &&
             session.bindInputs(given, false, failure) && session.step(failure) &&
-            compare(session, given.expected, "expected", options, reports, failure);
+            compare(session, given.expected, given.expectedFromData, "expected", options, reports, failure);
   // Two results that are each within the tolerance of the truth lie within twice the tolerance of each other.
   if (ok && sharded)
-    ok = single.open(options, given, {"", "single", false}, failure) && single.bindInputs(given, false, failure) &&
-         single.step(failure) && compare(session, single.outputs(), "single", options, reports, failure, /*slack=*/2);
+    ok = single.open(options, given, {"", "single", /*isBaseline=*/true}, failure) && single.bindInputs(given, false, failure) &&
+         single.step(failure) && compare(session, single.outputs(), 0, "single", options, reports, failure, /*slack=*/2);
   if (ok && reports.empty())
     ok = failure.set(Usage, "nothing to compare with: give --data, --expected-output or a --mesh");
   if (!ok)
@@ -241,11 +246,15 @@ int benchCommand(const Options &options) {
   Failure failure;
   Given given;
   Session session;
+  if (options.device == "trace") {
+    failure.set(Usage, "--device=trace computes nothing to measure");
+    return failure.report(options);
+  }
   bool ok = readGiven(options, given, failure) &&
             session.open(options, given, {options.mesh, options.layout}, failure) &&
             session.bindInputs(given, /*generate=*/true, failure);
   std::vector<double> seconds;
-  for (int i = -2; ok && i < std::max(1, options.repeat); ++i) {
+  for (int i = -2; ok && i < options.repeat; ++i) {
     llmpar_rt_set_profile(session.instance(), options.profile && i >= 0);
     ok = session.step(failure);
     if (i >= 0)

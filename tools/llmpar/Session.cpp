@@ -41,12 +41,13 @@ bool readGiven(const Options &options, Given &given, Failure &failure) {
       return failure.set(Usage, "--expected-output=" + output + ": " + status.message());
   if (options.data.empty())
     return true;
-  size_t before = given.inputs.size();
+  size_t before = given.inputs.size(), expectedBefore = given.expected.size();
   if (rt::Status status = rt::readTestData(options.data, "input", given.inputs); !status.ok())
     return failure.set(Usage, "--data " + options.data + ": " + status.message());
   if (rt::Status status = rt::readTestData(options.data, "output", given.expected); !status.ok())
     return failure.set(Usage, "--data " + options.data + ": " + status.message());
   given.fromData = given.inputs.size() - before;
+  given.expectedFromData = given.expected.size() - expectedBefore;
   return true;
 }
 
@@ -80,8 +81,8 @@ void prepareContext(mlir::MLIRContext &context) {
   context.loadAllAvailableDialects();
 }
 
-/// The given tensor of each input, null for those that are missing: by name, else by position. A named tensor of
-/// a test data folder that the model does not take is left out if others were found by name.
+/// The given tensor of each input, null for those that are missing: by name, unnamed ones by
+/// position.
 static std::vector<const rt::HostTensor *> matchInputs(const Given &given, llvm::ArrayRef<std::string> names) {
   std::vector<const rt::HostTensor *> chosen(names.size(), nullptr);
   std::vector<size_t> others;
@@ -94,8 +95,10 @@ static std::vector<const rt::HostTensor *> matchInputs(const Given &given, llvm:
   }
   bool named = others.size() < given.inputs.size();
   for (size_t index : others) {
-    bool extra = named && index >= given.inputs.size() - given.fromData && !given.inputs[index].name.empty();
-    if (!extra && index < chosen.size() && !chosen[index])
+    // A name that is not the model's counts as a position only in a folder where no name is the model's.
+    bool isData = index >= given.inputs.size() - given.fromData;
+    bool byPosition = given.inputs[index].name.empty() || (isData && !named);
+    if (byPosition && index < chosen.size() && !chosen[index])
       chosen[index] = &given.inputs[index];
   }
   return chosen;
@@ -106,10 +109,11 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   CompileOptions compile;
   compile.mesh = method.mesh;
   compile.layout = method.layout;
-  if (method.pins)
-    compile.pins = options.pins;
   compile.dims = options.dims;
-  compile.dumpDir = options.dumpDir;
+  if (!method.isBaseline) {
+    compile.pins = options.pins;
+    compile.dumpDir = options.dumpDir;
+  }
   compile.compileTo = options.compileTo;
   std::string message;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {

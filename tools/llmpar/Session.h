@@ -4,7 +4,8 @@
 // shapes, open the program on devices, run steps.
 //
 //   Failure failure;
-//   Given given = readGiven(options, failure);
+//   Given given;
+//   readGiven(options, given, failure);
 //   Session session;
 //   if (!session.open(options, given, {options.mesh, options.layout}, failure)) return failure.report(options);
 //
@@ -35,14 +36,14 @@ struct Failure {
 /// Tensors from --input, --data and --expected-output, by name where they have one.
 struct Given {
   std::vector<rt::HostTensor> inputs, expected;
-  size_t fromData = 0; ///< the last so many inputs are a test data folder's: it may serve models that take fewer
+  size_t fromData = 0, expectedFromData = 0; ///< the last so many are a test data folder's: names may not be the model's
 };
 bool readGiven(const Options &options, Given &given, Failure &failure);
 
 /// Compiles `options.model` with the given inputs' shapes; `mesh` and `layout` override those of the options.
 struct Method {
   std::string mesh, layout;
-  bool pins = true;
+  bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped
 };
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,
                          Failure &failure);

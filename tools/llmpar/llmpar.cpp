@@ -152,6 +152,10 @@ static int main(int argc, char **argv) {
       llvm::errs() << "error: " << options.model << ": no such file\n";
       return Usage;
     }
+    if (!(options.atol >= 0 && options.rtol >= 0) || options.repeat < 1) {
+      llvm::errs() << "error: --atol and --rtol are numbers of at least 0, --repeat is at least 1\n";
+      return Usage;
+    }
     return guarded(command, options, llvm::ArrayRef(argv, argc));
   }
   llvm::errs() << "error: which command? compile, run, verify, bench or inspect; see llmpar --help\n";

@@ -3,6 +3,7 @@
 #define LLMPAR_DIALECT_LLMPAR_H
 
 #include "llmpar/Abi/DType.h"
+#include "llmpar/Abi/Limits.h"
 #include "llmpar/Core/FactorRule.h"
 #include "llmpar/Core/Sharding.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"

@@ -63,7 +63,7 @@ Comparison compareTensors(const HostTensor &actual, const HostTensor &expected, 
       result.maxAbsolute = std::max(result.maxAbsolute, difference);
       if (difference > 0)
         result.maxRelative = std::max(result.maxRelative, difference / std::fabs(y));
-      if (double allowed = absolute + relative * std::fabs(y); difference > allowed)
+      if (double allowed = absolute + relative * std::fabs(y); !(difference <= allowed))
         clash(i, difference - allowed);
     }
     if (result.worst >= 0)

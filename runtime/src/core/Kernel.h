@@ -14,6 +14,7 @@
 
 #include "core/Status.h"
 #include "llmpar/Abi/DType.h"
+#include "llmpar/Abi/Limits.h"
 
 #include <array>
 #include <cstdint>
@@ -21,8 +22,6 @@
 #include <string_view>
 
 namespace llmpar::rt {
-
-inline constexpr int maxRank = 8;
 
 /// Kernel ids: `KernelId::matmul` for the line LLMPAR_KERNEL(matmul, ...).
 enum class KernelId : uint16_t {

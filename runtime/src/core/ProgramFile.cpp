@@ -20,7 +20,6 @@
 namespace llmpar::rt {
 namespace {
 
-constexpr uint64_t maxElements = uint64_t(1) << 46; // all index arithmetic stays far from overflow
 constexpr size_t maxOperands = 4096, maxAttributes = 8192, maxRanks = 4096;
 
 template <typename Vector> size_t count(const Vector *vector) { return vector ? vector->size() : 0; }
