@@ -1,7 +1,7 @@
 // RUN: llmpar-opt %s --split-input-file --verify-diagnostics
 
 func.func @extents_are_static(%x: tensor<?x3xf32>) {
-  // expected-error @below {{operand #0 must be statically shaped tensor}}
+  // expected-error @below {{operand #0 must be static tensor of floats, integers of 8 to 64 bits or i1}}
   %0 = llmpar.unary "neg" %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
   return
 }
@@ -9,7 +9,7 @@ func.func @extents_are_static(%x: tensor<?x3xf32>) {
 // -----
 
 func.func @element_types_are_those_of_the_runtime(%x: tensor<3xi4>) {
-  // expected-error @below {{operand #0 must be statically shaped tensor}}
+  // expected-error @below {{operand #0 must be static tensor of floats, integers of 8 to 64 bits or i1}}
   %0 = llmpar.unary "neg" %x : (tensor<3xi4>) -> tensor<3xi4>
   return
 }
@@ -163,5 +163,13 @@ func.func @pad_result_holds_the_operand(%x: tensor<5xf32>) {
 func.func @scatter_reduction_is_known(%d: tensor<2x3xf32>, %i: tensor<5x1xi64>, %u: tensor<5x3xf32>) {
   // expected-error @below {{reduction 'sum' is unknown: choose none, add, mul, min or max}}
   %0 = llmpar.scatter_nd %d, %i, %u {reduction = "sum"} : (tensor<2x3xf32>, tensor<5x1xi64>, tensor<5x3xf32>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @nine_dimensions_are_too_many(%x: tensor<1x1x1x1x1x1x1x1x2xf32>) {
+  // expected-error @below {{with at most 8 dimensions and 2^46 elements}}
+  llmpar.unary "neg" %x : (tensor<1x1x1x1x1x1x1x1x2xf32>) -> tensor<1x1x1x1x1x1x1x1x2xf32>
   return
 }

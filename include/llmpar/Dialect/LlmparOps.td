@@ -11,7 +11,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 // The element types of Abi/DTypes.def, and shapes within Abi/Limits.h.
 def AnyRanked : ConfinedType<StaticShapeTensorOf<[F32, F64, F16, BF16, I8, I16, I32, I64, UI8, UI16, UI32, UI64, I1]>,
     [CPred<"::llmpar::fitsProgram(::llvm::cast<::mlir::ShapedType>($_self).getShape())">],
-    "static tensor of at most 8 dimensions and 2^46 elements, none negative">;
+    "static tensor of floats, integers of 8 to 64 bits or i1, with at most 8 dimensions and 2^46 elements">;
 
 class Llmpar_Op<string mnemonic, list<Trait> traits = []> : Op<Llmpar_Dialect, mnemonic, traits>;
 
