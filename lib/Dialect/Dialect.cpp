@@ -169,17 +169,51 @@ Mesh meshOf(mlir::ModuleOp module) {
   return mesh;
 }
 
+void setMesh(mlir::ModuleOp module, const Mesh &mesh) {
+  if (auto old = module.lookupSymbol<MeshOp>("mesh"))
+    old.erase();
+  if (mesh.axes.empty())
+    return;
+  mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(module.getBody());
+  llvm::SmallVector<llvm::StringRef> names;
+  llvm::SmallVector<int64_t> sizes;
+  for (const MeshAxis &axis : mesh.axes) {
+    names.push_back(axis.name);
+    sizes.push_back(axis.size);
+  }
+  MeshOp::create(builder, module.getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
+                 builder.getDenseI64ArrayAttr(sizes));
+}
+
 //===-- Shardings as attributes ---------------------------------------------------===//
 
+static mlir::StringAttr axisName(AxisId axis, const Mesh &mesh, mlir::MLIRContext *context) {
+  return mlir::StringAttr::get(context, mesh.axes[axis].name);
+}
+
+static DimShardingAttr toAttr(const DimSharding &dim, const Mesh &mesh, mlir::MLIRContext *context) {
+  llvm::SmallVector<mlir::StringAttr> axes;
+  for (AxisId axis : dim.axes)
+    axes.push_back(axisName(axis, mesh, context));
+  return DimShardingAttr::get(context, axes, dim.unit);
+}
+
 ShardingAttr toAttr(const Sharding &sharding, const Mesh &mesh, mlir::MLIRContext *context) {
-  auto name = [&](AxisId axis) { return mlir::StringAttr::get(context, mesh.axes[axis].name); };
   llvm::SmallVector<DimShardingAttr> dims;
   for (const DimSharding &dim : sharding.dims)
-    dims.push_back(DimShardingAttr::get(context, llvm::to_vector(llvm::map_range(dim.axes, name)), dim.unit));
+    dims.push_back(toAttr(dim, mesh, context));
   llvm::SmallVector<mlir::NamedAttribute> partial;
   for (const PartialAxis &entry : sharding.partial)
-    partial.emplace_back(name(entry.axis), mlir::StringAttr::get(context, reductionName(entry.reduction)));
+    partial.emplace_back(axisName(entry.axis, mesh, context), mlir::StringAttr::get(context, reductionName(entry.reduction)));
   return ShardingAttr::get(context, mlir::FlatSymbolRefAttr::get(context, "mesh"), dims, partial);
+}
+
+static DimSharding fromAttr(DimShardingAttr attr, const Mesh &mesh) {
+  DimSharding dim{{}, attr.getUnit()};
+  for (mlir::StringAttr axis : attr.getAxes())
+    if (AxisId id = mesh.find(axis.getValue()); id >= 0)
+      dim.axes.push_back(id);
+  return dim;
 }
 
 static FactorKind reductionOf(llvm::StringRef name) {
@@ -191,13 +225,8 @@ static FactorKind reductionOf(llvm::StringRef name) {
 
 Sharding fromAttr(ShardingAttr attr, const Mesh &mesh) {
   Sharding sharding;
-  for (DimShardingAttr dim : attr.getDims()) {
-    DimSharding &out = sharding.dims.emplace_back();
-    out.unit = dim.getUnit();
-    for (mlir::StringAttr axis : dim.getAxes())
-      if (AxisId id = mesh.find(axis.getValue()); id >= 0)
-        out.axes.push_back(id);
-  }
+  for (DimShardingAttr dim : attr.getDims())
+    sharding.dims.push_back(fromAttr(dim, mesh));
   for (mlir::NamedAttribute entry : attr.getPartial())
     if (AxisId id = mesh.find(entry.getName().getValue()); id >= 0)
       sharding.partial.push_back({id, reductionOf(mlir::cast<mlir::StringAttr>(entry.getValue()).getValue())});
@@ -230,6 +259,25 @@ void setSharding(mlir::Value value, const Sharding &sharding, const Mesh &mesh) 
   for (mlir::Value result : op->getResults())
     all.push_back(result == value ? attr : toAttr(shardingOf(result, mesh), mesh, value.getContext()));
   op->setAttr(LlmparDialect::kOutShardings, mlir::ArrayAttr::get(value.getContext(), all));
+}
+
+std::optional<FactorShardings> factorShardingsOf(mlir::Operation *op, const FactorRule &rule, const Mesh &mesh) {
+  auto chosen = op->getAttrOfType<mlir::DictionaryAttr>(LlmparDialect::kFactors);
+  if (!chosen)
+    return std::nullopt;
+  FactorShardings factors(rule.factors.size());
+  for (auto [factor, out] : llvm::zip(rule.factors, factors))
+    if (auto dim = chosen.getAs<DimShardingAttr>(factor.name))
+      out = fromAttr(dim, mesh);
+  return factors;
+}
+
+void setFactorShardings(mlir::Operation *op, const FactorRule &rule, const FactorShardings &factors, const Mesh &mesh) {
+  mlir::NamedAttrList chosen;
+  for (auto [factor, dim] : llvm::zip(rule.factors, factors))
+    if (!dim.axes.empty())
+      chosen.set(factor.name, toAttr(dim, mesh, op->getContext()));
+  op->setAttr(LlmparDialect::kFactors, chosen.getDictionary(op->getContext()));
 }
 
 //===-- Tables of the ABI -----------------------------------------------------------===//
@@ -286,8 +334,13 @@ static std::optional<int64_t> position(llvm::ArrayRef<llvm::StringLiteral> names
   auto *it = llvm::find(names, name);
   return it == names.end() ? std::nullopt : std::optional<int64_t>(it - names.begin());
 }
+static llvm::StringRef nameAt(llvm::ArrayRef<llvm::StringLiteral> names, int64_t kind) {
+  return kind >= 0 && kind < static_cast<int64_t>(names.size()) ? llvm::StringRef(names[kind]) : llvm::StringRef();
+}
 std::optional<int64_t> unaryKind(llvm::StringRef name) { return position(unaryNames, name); }
 std::optional<int64_t> binaryKind(llvm::StringRef name) { return position(binaryNames, name); }
+llvm::StringRef unaryName(int64_t kind) { return nameAt(unaryNames, kind); }
+llvm::StringRef binaryName(int64_t kind) { return nameAt(binaryNames, kind); }
 std::optional<int64_t> reduceKind(llvm::StringRef name) { return position(reduceNames, name); }
 std::optional<int64_t> scatterReduction(llvm::StringRef name) { return position(scatterNames, name); }
 bool isComparison(llvm::StringRef name) { return position(compareNames, name).has_value(); }

@@ -42,6 +42,31 @@ mlir::LogicalResult checkReduction(mlir::Operation *op, llvm::StringRef reductio
 
 } // namespace
 
+mlir::LogicalResult verifyInferredTypes(mlir::Operation *op) {
+  llvm::SmallVector<mlir::Type> types;
+  if (mlir::failed(mlir::cast<mlir::InferTypeOpInterface>(op).inferReturnTypes(
+          op->getContext(), op->getLoc(), op->getOperands(), op->getRawDictionaryAttrs(), op->getPropertiesStorage(),
+          op->getRegions(), types)))
+    return mlir::failure();
+  if (mlir::TypeRange(types) != op->getResultTypes())
+    return op->emitOpError() << "result type " << op->getResultTypes() << ", but its operands give " << types;
+  return mlir::success();
+}
+
+mlir::LogicalResult LoadWeightOp::verifySymbolUses(mlir::SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight)
+    return emitOpError() << "weight " << getWeightAttr() << " is not defined: add `llmpar.weight " << getWeightAttr()
+                         << "`";
+  mlir::Type expected = getType();
+  if (auto global = (*this)->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kGlobalTypes)) // the op gives a shard
+    expected = mlir::cast<mlir::TypeAttr>(global[0]).getValue();
+  if (weight.getType() != expected)
+    return emitOpError() << "of type " << expected << ", but weight " << getWeightAttr() << " has type "
+                         << weight.getType();
+  return mlir::success();
+}
+
 mlir::LogicalResult ConstantOp::verify() {
   mlir::Type expected = getType();
   if (auto global =

@@ -58,13 +58,43 @@ mlir::LogicalResult verifyShardings(mlir::Operation *op, mlir::NamedAttribute at
   return mlir::success();
 }
 
+/// Every name is a factor that may be sharded, every axis is the mesh's and serves one factor.
+mlir::LogicalResult verifyFactors(mlir::Operation *op, mlir::NamedAttribute attribute) {
+  auto chosen = mlir::dyn_cast<mlir::DictionaryAttr>(attribute.getValue());
+  auto factorOp = mlir::dyn_cast<FactorOpInterface>(op);
+  if (!chosen || !factorOp)
+    return op->emitOpError() << "'llmpar.factors' needs a dictionary of axes by factor, on an op with a factor rule";
+  FactorRule rule = factorOp.getFactorRule();
+  auto mesh = mlir::SymbolTable::lookupNearestSymbolFrom<MeshOp>(op, mlir::StringAttr::get(op->getContext(), "mesh"));
+  llvm::StringSet<llvm::MallocAllocator> seen;
+  for (mlir::NamedAttribute entry : chosen) {
+    llvm::StringRef name = entry.getName().getValue();
+    auto *factor = llvm::find_if(rule.factors, [&](const Factor &f) { return f.name == name; });
+    if (factor == rule.factors.end() || !rule.isShardable(static_cast<int>(factor - rule.factors.begin())))
+      return op->emitOpError() << "'llmpar.factors' shards '" << name << "', which is no shardable factor of its rule "
+                               << rule.str();
+    auto dim = mlir::dyn_cast<DimShardingAttr>(entry.getValue());
+    if (!dim || dim.getUnit() < 1)
+      return op->emitOpError() << "'llmpar.factors' gives '" << name << "' " << entry.getValue() << ", expected #llmpar.dim<...> with a positive unit";
+    for (mlir::StringAttr axis : dim.getAxes()) {
+      if (!mesh || !llvm::is_contained(mesh.getAxes().getAsValueRange<mlir::StringAttr>(), axis.getValue()))
+        return op->emitOpError() << "'llmpar.factors' uses axis '" << axis.getValue() << "', which @mesh does not have";
+      if (!seen.insert(axis.getValue()).second)
+        return op->emitOpError() << "'llmpar.factors' uses axis '" << axis.getValue() << "' twice";
+    }
+  }
+  return mlir::success();
+}
+
 } // namespace
 
 mlir::LogicalResult LlmparDialect::verifyOperationAttribute(mlir::Operation *op, mlir::NamedAttribute attribute) {
   if (attribute.getName() == kOutShardings)
     return verifyShardings(op, attribute, op->getResultTypes(), "result");
-  if (attribute.getName() == kInShardings)
+  if (attribute.getName() == kInShardings || attribute.getName() == kRestShardings)
     return verifyShardings(op, attribute, op->getOperandTypes(), "operand");
+  if (attribute.getName() == kFactors)
+    return verifyFactors(op, attribute);
   return mlir::success();
 }
 

@@ -6,11 +6,14 @@
 #include "llmpar/Dialect/Llmpar.h"
 #include "llmpar/Exec/Exec.h"
 #include "llmpar/Exec/ProgramFile.h"
+#include "llmpar/Frontend/DeviceConfigurations.h"
 #include "llmpar/Frontend/ImportOnnx.h"
+#include "llmpar/Planning/PlanDocument.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -21,7 +24,7 @@ namespace {
 class Compiler {
 public:
   Compiler(mlir::MLIRContext &context, llvm::StringRef path, const CompileOptions &options)
-      : context(context), path(path), options(options) {}
+      : context(context), path(path), options(options), layoutName(options.layout) {}
 
   CompileResult run() {
     CompileResult result;
@@ -31,6 +34,8 @@ public:
     }
     auto wants = [&](llvm::StringRef phase) { // false behind --compile-to
       bool open = !stopped;
+      if (open && options.onPhase)
+        options.onPhase(phase);
       stopped = stopped || phase == options.compileTo;
       return open;
     };
@@ -41,9 +46,8 @@ public:
       return result;
     }
     auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
-    if (!phase("simplify", buildSimplify) ||
-        !phase("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins); }) ||
-        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, options.layout); }))
+    if (!phase("simplify", buildSimplify) || (wants("layout") && mlir::failed(layout(result))) ||
+        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
       return result;
     if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
       return result;
@@ -58,6 +62,8 @@ private:
   const CompileOptions &options;
   Mesh mesh;
   LayoutAxes axes;
+  std::optional<Method> method; ///< of a layout by search
+  std::string layoutName;       ///< that the program says
   llvm::StringMap<int64_t> dims;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   bool stopped = false;
@@ -94,6 +100,19 @@ private:
   }
 
   mlir::LogicalResult chooseAxes() {
+    if (!options.planFile.empty())
+      return checkReplay();
+    bool hasRule = llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout);
+    if (method = methodOf(options.layout); method && (options.search || !hasRule)) {
+      if (mesh.axes.empty() && options.cluster.empty() && options.deviceConfiguration.empty() && !path.ends_with(".mlir"))
+        return error("layout '" + options.layout + "' is searched for a cluster: give --cluster (`llmpar cluster list` names some), or a --mesh");
+      if (mesh.axes.empty() && !options.pins.empty())
+        return error("--shard names axes of a mesh: give --mesh too");
+      return mlir::success();
+    }
+    method.reset();
+    if (!options.cluster.empty())
+      return error("--cluster is for layouts that are searched: choose --layout=auto, or plan this one with `llmpar plan --method " + options.layout + "`");
     if (options.layout == "single" && mesh.ranks() > 1 && options.pins.empty() && !path.ends_with(".mlir"))
       return error("layout 'single' uses one device, but the mesh is '" + mesh.str() +
                    "': choose --layout=data, tensor or hybrid, or pin tensors with --shard");
@@ -130,6 +149,73 @@ private:
     }
     mesh = meshOf(*module);
     return dump("import");
+  }
+
+  mlir::LogicalResult checkReplay() {
+    if (options.layout != "single" || options.search || !options.pins.empty() || !options.deviceConfiguration.empty())
+      return error("--plan=" + options.planFile + " is a layout: leave out --layout, --method, --shard and --device-config");
+    return mlir::success();
+  }
+
+  /// The layout phase of --plan: the passes around a search, with the file's choice in place of one.
+  mlir::LogicalResult replay(CompileResult &result) {
+    auto fail = [&](llvm::Error why) { return error(options.planFile + ": " + llvm::toString(std::move(why))); };
+    auto buffer = llvm::MemoryBuffer::getFile(options.planFile, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+    if (!buffer)
+      return error(options.planFile + ": " + buffer.getError().message());
+    llvm::Expected<PlanDocument> document = readPlanDocument((*buffer)->getBuffer());
+    if (!document)
+      return fail(document.takeError());
+    llvm::Expected<Cluster> cluster = options.cluster.empty() ? parseCluster(document->clusterText, options.planFile + " (cluster)")
+                                                              : findCluster(options.cluster);
+    if (!cluster)
+      return error(llvm::toString(cluster.takeError()));
+    mlir::PassManager before(&context);
+    buildBeforePlan(before, {});
+    if (mlir::failed(before.run(*module)))
+      return mlir::failure();
+    if (llvm::Error stale = replayPlan(*module, *document, *cluster))
+      return fail(std::move(stale));
+    mesh = meshOf(*module);
+    layoutName = document->method;
+    result.cluster = std::move(*cluster);
+    return passes("layout", buildAfterPlan);
+  }
+
+  mlir::LogicalResult layout(CompileResult &result) {
+    if (!options.planFile.empty())
+      return replay(result);
+    if (!options.deviceConfiguration.empty()) {
+      if (llvm::Error why = followAnnotations(*module, path, options.deviceConfiguration))
+        return error(llvm::toString(std::move(why)));
+      mesh = meshOf(*module);
+    }
+    if (!method)
+      return passes("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins); });
+    llvm::Expected<Cluster> cluster =
+        findCluster(options.cluster.empty() ? "cpu-" + std::to_string(mesh.ranks()) : options.cluster);
+    if (!cluster)
+      return error(llvm::toString(cluster.takeError()));
+    PlanRequest request{.cluster = *cluster, .method = *method, .mesh = {}, .memoryLimit = options.plan.memory,
+                        .timeLimitSeconds = options.plan.timeSeconds, .progress = nullptr};
+    if (options.plan.progress)
+      request.progress = options.plan.progress;
+    if (!mesh.axes.empty())
+      request.mesh = mesh;
+    mlir::PassManager before(&context);
+    buildBeforePlan(before, options.pins);
+    if (mlir::failed(before.run(*module)))
+      return mlir::failure();
+    llvm::Expected<ShardingPlan> plan = planShardings(*module, request);
+    if (!plan)
+      return error(llvm::toString(plan.takeError()));
+    llvm::Expected<PlanDocument> document = documentPlan(*module, *plan, *cluster, *method);
+    if (!document)
+      return error(llvm::toString(document.takeError()));
+    result.document = std::move(*document);
+    result.plan = std::move(*plan);
+    result.cluster = std::move(*cluster);
+    return passes("layout", buildAfterPlan);
   }
 
   mlir::LogicalResult passes(llvm::StringRef name, llvm::function_ref<void(mlir::OpPassManager &)> build) {

@@ -5,6 +5,9 @@
 #include "llmpar/Exec/Exec.h"
 #include "llmpar/Lowering/Passes.h"
 #include "llmpar/Partition/Passes.h"
+#include "llmpar/Planning/PlanShardings.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -19,7 +22,8 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh) 
     return LayoutAxes{};
   if (layout != "data" && layout != "tensor" && layout != "hybrid")
     return llvm::createStringError(
-        llvm::formatv("layout '{0}' is unknown: choose single, data, tensor or hybrid", layout).str());
+        llvm::formatv("layout '{0}' is unknown: choose {1}", layout,
+                      llvm::join(llvm::map_range(methodNames, [](const MethodName &m) { return m.name; }), ", ")).str());
   if (mesh.axes.empty())
     return llvm::createStringError(
         llvm::formatv("layout '{0}' needs a mesh, e.g. --mesh {1}", layout, layout == "data" ? "dp=2" : "tp=2").str());
@@ -43,21 +47,35 @@ void buildSimplify(mlir::OpPassManager &pm) {
   pm.addPass(mlir::createSymbolDCEPass());
 }
 
+static void splitProjections(mlir::OpPassManager &pm) {
+  // Before pins and propagation: they see the projections one by one.
+  pm.addPass(createSplitPackedProjections());
+  pm.addPass(mlir::createCSEPass());
+}
+
+static void applyPins(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) {
+  if (pins.empty())
+    return;
+  ApplyPinsOptions options;
+  options.pins.assign(pins.begin(), pins.end());
+  pm.addPass(createApplyPins(options));
+}
+
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins) {
-  if (!axes.tensor.empty()) {
-    // Before pins and propagation: they see the projections one by one.
-    pm.addPass(createSplitPackedProjections());
-    pm.addPass(mlir::createCSEPass());
-  }
-  if (!pins.empty()) {
-    ApplyPinsOptions options;
-    options.pins.assign(pins.begin(), pins.end());
-    pm.addPass(createApplyPins(options));
-  }
+  if (!axes.tensor.empty())
+    splitProjections(pm);
+  applyPins(pm, pins);
   if (!axes.data.empty()) // after the pins, which it leaves alone
     pm.addPass(createShardInputs({axes.data}));
   pm.addPass(createPropagateShardings({axes.tensor}));
 }
+
+void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) {
+  splitProjections(pm);
+  applyPins(pm, pins);
+}
+
+void buildAfterPlan(mlir::OpPassManager &pm) { pm.addPass(createPropagateShardings()); }
 
 void buildPartition(mlir::OpPassManager &pm) {
   pm.addPass(createInsertReshards());
@@ -71,6 +89,7 @@ void buildLocalize(mlir::OpPassManager &pm) { pm.addPass(createLocalizeShapes())
 void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout) { pm.addPass(createLowerToRuntime({layout.str()})); }
 
 void registerAllLlmparPasses() {
+  registerPlanShardings();
   registerLlmparPartitionPasses();
   registerLlmparLoweringPasses();
   mlir::PassPipelineRegistration<>("llmpar-simplify", "canonical form of an imported graph",

@@ -12,6 +12,11 @@ namespace llmpar::exec {
 static constexpr llvm::StringLiteral arenaNames[] = {"weights", "activations", "staging"};
 llvm::StringRef arenaName(Arena arena) { return arenaNames[static_cast<int>(arena)]; }
 
+std::optional<Lane> laneNamed(StringRef name) {
+  const auto *found = llvm::find(laneNames, std::string_view(name));
+  return found == laneNames.end() ? std::nullopt : std::optional(static_cast<Lane>(found - laneNames.begin()));
+}
+
 //===-- Buffers: `activations+256 : tensor<4x8xf32>` ------------------------===//
 
 static BufferAttr parseBufferText(AsmParser &parser) {
@@ -122,6 +127,21 @@ LogicalResult RankOp::verify() {
   return success();
 }
 
+/// Waits point backwards, so that the order of the text is a legal schedule.
+static LogicalResult verifyWaits(Region &records) {
+  int64_t index = 0;
+  for (KernelOp record : records.getOps<KernelOp>()) {
+    for (int64_t wait : record.getWaits().value_or(ArrayRef<int64_t>()))
+      if (wait < 0 || wait >= index)
+        return record.emitOpError() << "is record " << index << " and waits for record " << wait
+                                    << ", which is not an earlier one";
+    ++index;
+  }
+  return success();
+}
+LogicalResult InitOp::verify() { return verifyWaits(getBody()); }
+LogicalResult MainOp::verify() { return verifyWaits(getBody()); }
+
 LogicalResult KernelOp::verify() {
   std::optional<KernelSignature> signature = kernelSignature(getKernel());
   if (!signature)
@@ -135,7 +155,7 @@ LogicalResult KernelOp::verify() {
       diagnostic << " or more";
     return diagnostic;
   };
-  if (getLane() && !llvm::is_contained({"compute", "communication", "copy"}, *getLane()))
+  if (getLane() && !laneNamed(*getLane()))
     return emitOpError() << "unknown lane '" << *getLane() << "', expected compute, communication or copy";
   if (failed(check("inputs", getInputs().size(), signature->inputs)) ||
       failed(check("outputs", getOutputs().size(), signature->outputs)) ||

@@ -166,10 +166,8 @@ private:
       record->floats = op.getFloats().value_or(ArrayRef<double>()).vec();
       llvm::append_range(record->group, op.getGroup().value_or(ArrayRef<int64_t>()));
       llvm::append_range(record->waits, op.getWaits().value_or(ArrayRef<int64_t>()));
-      StringRef lane = op.getLane().value_or("compute");
-      record->lane = lane == "compute"         ? fb::Lane_Compute
-                     : lane == "communication" ? fb::Lane_Communication
-                                               : fb::Lane_Copy;
+      if (op.getLane())
+        record->lane = static_cast<fb::Lane>(laneNamed(*op.getLane()).value_or(Lane::Compute)); // verified
       record->location = locations.add(op.getLocation().value_or(""));
       record->flops = static_cast<double>(op.getFlops().value_or(0));
       record->bytes = static_cast<double>(op.getBytes().value_or(0));

@@ -137,7 +137,6 @@ private:
     OpBuilder::InsertionGuard guard(builder);
     auto entry = Entry::create(builder, loc);
     openBody(entry.getBody());
-    static constexpr const char *lanes[] = {"compute", "communication", "copy"};
     for (const auto &record : records) {
       if (record->kernel >= file.kernels.size() || record->lane > fb::Lane_MAX ||
           (record->location != 0 && record->location >= file.locations.size()))
@@ -149,7 +148,7 @@ private:
                        buffers(record->outputs), integers(record->ints),
                        record->floats.empty() ? DenseF64ArrayAttr() : builder.getDenseF64ArrayAttr(record->floats),
                        integers(record->group),
-                       record->lane ? builder.getStringAttr(lanes[record->lane]) : StringAttr(),
+                       record->lane ? builder.getStringAttr(StringRef(laneNames[record->lane])) : StringAttr(),
                        integers(record->waits), count(record->flops), count(record->bytes),
                        location.empty() ? StringAttr() : builder.getStringAttr(location));
     }

@@ -64,7 +64,9 @@ void importAttention(NodeImporter &n) {
   n.result(2, v);
   const Value byMode[] = {out.raw, out.capped, out.biased, out.probabilities};
   int64_t mode = n.integer("qk_matmul_output_mode", 0);
-  n.result(3, byMode[std::clamp<int64_t>(mode, 0, 3)]);
+  if (mode < 0 || mode > 3)
+    return void(n.error("qk_matmul_output_mode " + Twine(mode) + " is not supported, only 0 to 3"));
+  n.result(3, byMode[mode]);
 }
 
 // Inputs: X cos_cache sin_cache position_ids?; caches are [B, S, r], or [positions, r] to be looked up.
@@ -76,6 +78,10 @@ void importRotaryEmbedding(NodeImporter &n) {
     cos = n.gather(cos, n.input(3), 0), sin = n.gather(sin, n.input(3), 0);
   if (!n.failed() && (n.rank(cos) != 3 || n.rank(sin) != 3))
     n.error("its caches must give [batch, sequence, rotary/2]");
+  int64_t rotary = n.integer("rotary_embedding_dim", 0);
+  if (!n.failed() && rotary != 0 && rotary != 2 * n.dim(cos, -1))
+    n.error("rotary_embedding_dim " + Twine(rotary) + " is not twice the caches' last dimension, " +
+            Twine(n.dim(cos, -1)));
   Value rotated = rotate(n, heads, n.unsqueeze(cos, {1}), n.unsqueeze(sin, {1}), n.integer("interleaved", 0) != 0);
   n.result(0, packed ? mergeHeads(n, rotated) : rotated);
 }

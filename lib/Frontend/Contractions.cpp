@@ -41,8 +41,6 @@ void importGemm(NodeImporter &n) {
 }
 
 void importFusedMatMul(NodeImporter &n) {
-  if (n.integer("transBatchA", 0) != 0 || n.integer("transBatchB", 0) != 0)
-    n.error("transBatchA and transBatchB are not supported");
   Value y = matmulAnyRank(n, n.input(0), n.input(1), n.integer("transA", 0) != 0, n.integer("transB", 0) != 0);
   n.result(0, n.scale(y, n.real("alpha", 1)));
 }

@@ -55,8 +55,6 @@ void importContribAttention(NodeImporter &n) {
   Value x = n.input(0), weights = n.input(1);
   int64_t heads = n.integer("num_heads", 0), total = n.dim(weights, 1);
   Ints sizes = n.integers("qkv_hidden_sizes").value_or(Ints(3, total / 3));
-  if (n.has(6) || n.integer("do_rotary", 0) != 0 || n.integer("past_present_share_buffer", 0) != 0)
-    n.error("do_rotary and a shared past buffer are not supported");
   if (!n.failed() && (sizes.size() != 3 || sizes[0] + sizes[1] + sizes[2] != total))
     n.error("qkv_hidden_sizes do not add up to " + Twine(total));
   if (n.failed())
@@ -101,8 +99,8 @@ void importMultiHeadAttention(NodeImporter &n) {
   } else if (key && n.rank(key) == 5) {
     value = unpack(key, 1), key = unpack(key, 0);
   }
-  if (!key || !value || n.numInputs() > 8)
-    return void(n.error("needs query, key and value, and no shared or beam cache"));
+  if (!key || !value)
+    return void(n.error("needs query, key and value"));
   int64_t hidden = n.dim(query, -1), begin = 0;
   auto withBias = [&](Value x, int64_t size) {
     if (bias && n.rank(x) == 3)
@@ -142,9 +140,6 @@ void importGroupQueryAttention(NodeImporter &n) {
   int64_t heads = n.integer("num_heads", 0), keyHeads = n.integer("kv_num_heads", 0), batch = n.dim(query, 0);
   if (heads < 1 || keyHeads < 1)
     n.error("needs num_heads and kv_num_heads");
-  for (size_t i = 12; i < n.numInputs(); ++i)
-    if (n.has(i))
-      n.error("a quantised cache is not supported");
   if (n.failed())
     return;
   if (!key) { // one tensor [B, S, (H + 2 K) D]
@@ -208,8 +203,6 @@ void importGroupQueryAttention(NodeImporter &n) {
 // Inputs: input position_ids cos_cache sin_cache; position_ids are [B, S], or one first position.
 void importContribRotaryEmbedding(NodeImporter &n) {
   Value x = n.input(0), positions = n.input(1), cos = n.input(2), sin = n.input(3);
-  if (n.integer("is_packed_batching", 0) != 0)
-    n.error("is_packed_batching is not supported");
   bool packed = n.rank(x) == 3;
   int64_t heads = n.integer("num_heads", 0);
   if (packed && heads == 0)

@@ -59,7 +59,7 @@ void importMish(NodeImporter &n) {
 void importSwish(NodeImporter &n) { n.result(0, n.unary("silu", n.input(0), n.real("alpha", 1))); }
 
 void importGelu(NodeImporter &n) {
-  n.result(0, n.unary(n.text("approximate", "none") == "tanh" ? "gelu_tanh" : "gelu", n.input(0)));
+  n.result(0, n.unary(n.choice("approximate", {"none", "tanh"}) == 1 ? "gelu_tanh" : "gelu", n.input(0)));
 }
 
 void importClip(NodeImporter &n) {
@@ -76,14 +76,11 @@ void importClip(NodeImporter &n) {
   n.result(0, x);
 }
 
-void importBinary(NodeImporter &n) {
-  if (n.hasAttribute("axis") || n.integer("broadcast", 0) != 0)
-    n.error("broadcasting along `axis` (opset 6) is not supported: upgrade the model");
-  n.result(0, n.binary(n.kind, n.input(0), n.input(1)));
-}
+void importBinary(NodeImporter &n) { n.result(0, n.binary(n.kind, n.input(0), n.input(1))); }
 
 void importBitShift(NodeImporter &n) {
-  n.result(0, n.binary(n.text("direction", "") == "LEFT" ? "shift_left" : "shift_right", n.input(0), n.input(1)));
+  n.result(0, n.binary(n.choice("direction", {"RIGHT", "LEFT"}) == 1 ? "shift_left" : "shift_right", n.input(0),
+                       n.input(1)));
 }
 
 void importMod(NodeImporter &n) {
@@ -133,8 +130,8 @@ void importDropout(NodeImporter &n) {
       n.error("training mode is not supported");
   }
   n.result(0, x);
-  if (n.wants(1))
-    n.result(1, n.filled(1, n.i1(), n.shape(x)));
+  if (n.wants(1)) // the mask became bool with opset 10
+    n.result(1, n.filled(1, n.opset < 10 ? n.elementType(x) : n.i1(), n.shape(x)));
 }
 
 } // namespace llmpar

@@ -1,6 +1,6 @@
 //===- GraphImporter.cpp - Nodes, scopes and functions --------------------===//
 #include "GraphImporter.h"
-#include "Handlers.h"
+#include "OnnxOps.h"
 #include "llvm/ADT/StringSet.h"
 #include <queue>
 
@@ -101,34 +101,6 @@ llvm::StringRef normalizeDomain(llvm::StringRef domain) { return domain == "ai.o
 
 std::string functionKey(llvm::StringRef domain, llvm::StringRef name, llvm::StringRef overload) {
   return (normalizeDomain(domain) + "\n" + name + "\n" + overload).str();
-}
-
-llvm::ArrayRef<OnnxOp> onnxOps() {
-  static const OnnxOp table[] = {
-#define ONNX_OP(domain, name, sinceMin, sinceMax, handler, kind, notes)                                                \
-  {domain, name, sinceMin, sinceMax, handler, kind, notes},
-#include "llmpar/Frontend/OnnxOps.def"
-  };
-  return table;
-}
-
-const OnnxOp *findOnnxOp(llvm::StringRef domain, llvm::StringRef name, int64_t opset, const OnnxOp **anyVersion) {
-  static const auto *index = [] {
-    auto *map = new llvm::StringMap<std::vector<const OnnxOp *>>;
-    for (const OnnxOp &op : onnxOps())
-      (*map)[functionKey(op.domain, op.name, "")].push_back(&op);
-    return map;
-  }();
-  auto rows = index->find(functionKey(domain, name, ""));
-  if (rows == index->end())
-    return nullptr;
-  for (const OnnxOp *op : rows->second) {
-    if (anyVersion)
-      *anyVersion = op;
-    if (opset >= op->sinceMin && opset <= op->sinceMax)
-      return op;
-  }
-  return nullptr;
 }
 
 GraphImporter::GraphImporter(const OnnxFile &file, OpBuilder &builder, OnnxWeights &weights)
@@ -237,11 +209,14 @@ LogicalResult GraphImporter::importNode(const ::onnx::NodeProto &node, Scope &sc
     const OnnxOp *other = nullptr;
     const OnnxOp *op = findOnnxOp(domain, node.op_type(), importer.opset, &other);
     if (!op && other)
-      return importer.error("opset " + Twine(importer.opset) + " is not supported, only " + Twine(other->sinceMin) +
-                            " to " + Twine(other->sinceMax)),
+      return importer.error("opset " + Twine(importer.opset) + " is not supported, only " + Twine(other->since()) +
+                            " to " + Twine(other->until) + ": convert the model to another opset"),
              failure();
     if (!op)
       return importer.error("operator not supported; see `llmpar inspect --ops`"), failure();
+    checkSignature(importer, *op);
+    if (importer.failed())
+      return failure();
     importer.kind = op->kind;
     op->handler(importer);
   }
@@ -267,6 +242,9 @@ void GraphImporter::callFunction(NodeImporter &call, const ::onnx::FunctionProto
     call.error("the model's functions call themselves");
     return;
   }
+  checkFunctionCall(call, function);
+  if (call.failed())
+    return;
   for (auto [i, name] : llvm::enumerate(function.input()))
     body.values[name] = call.optional(i);
   for (const auto &defaulted : function.attribute_proto()) {

@@ -65,18 +65,6 @@ private:
 llvm::StringRef normalizeDomain(llvm::StringRef domain);
 std::string functionKey(llvm::StringRef domain, llvm::StringRef name, llvm::StringRef overload);
 
-struct OnnxOp {
-  const char *domain, *name;
-  int64_t sinceMin, sinceMax;
-  void (*handler)(NodeImporter &);
-  const char *kind, *notes;
-};
-/// The rows of OnnxOps.def.
-llvm::ArrayRef<OnnxOp> onnxOps();
-/// The row for an operator, or null. `anyVersion` is set to a row of that name, if there is one.
-const OnnxOp *findOnnxOp(llvm::StringRef domain, llvm::StringRef name, int64_t opset,
-                         const OnnxOp **anyVersion = nullptr);
-
 } // namespace llmpar
 
 #endif // LLMPAR_LIB_FRONTEND_GRAPHIMPORTER_H

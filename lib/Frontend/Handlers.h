@@ -5,7 +5,8 @@
 #include "NodeImporter.h"
 
 namespace llmpar {
-#define ONNX_OP(domain, name, sinceMin, sinceMax, handler, kind, notes) void handler(NodeImporter &n);
+#define ONNX_OP(domain, name, versions, until, handler, kind, inputs, outputs, attributes, notes)                      \
+  void handler(NodeImporter &n);
 #include "llmpar/Frontend/OnnxOps.def"
 } // namespace llmpar
 

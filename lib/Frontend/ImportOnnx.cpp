@@ -2,6 +2,7 @@
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "BindDims.h"
 #include "GraphImporter.h"
+#include "OnnxOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringSet.h"
@@ -173,16 +174,6 @@ std::optional<OnnxSignature> readOnnxSignature(MLIRContext &context, llvm::Strin
                       });
   }
   return signature;
-}
-
-void printSupportedOps(llvm::raw_ostream &os) {
-  os << "| domain | operator | opsets | notes |\n| --- | --- | --- | --- |\n";
-  for (const OnnxOp &op : onnxOps()) {
-    os << "| " << (*op.domain ? op.domain : "ai.onnx") << " | " << op.name << " | " << op.sinceMin;
-    if (op.sinceMax != op.sinceMin)
-      os << (op.sinceMax == 99 ? " on" : " to " + std::to_string(op.sinceMax));
-    os << " | " << op.notes << " |\n";
-  }
 }
 
 } // namespace llmpar

@@ -5,6 +5,11 @@ using namespace mlir;
 
 namespace llmpar {
 
+static llvm::StringRef reductionOf(NodeImporter &n) {
+  static const llvm::StringRef names[] = {"none", "add", "mul", "min", "max"};
+  return names[n.choice("reduction", names)];
+}
+
 void importGather(NodeImporter &n) {
   Value data = n.input(0);
   n.result(0, n.gather(data, n.input(1), n.axis("axis", 0, n.rank(data))));
@@ -21,14 +26,13 @@ void importGatherNd(NodeImporter &n) {
 
 void importScatterElements(NodeImporter &n) {
   Value data = n.input(0);
-  n.result(
-      0, n.emit<ScatterElementsOp>({data, n.input(1), n.input(2)}, {n.named("axis", n.axis("axis", 0, n.rank(data))),
-                                                                    n.word("reduction", n.text("reduction", "none"))}));
+  n.result(0,
+           n.emit<ScatterElementsOp>({data, n.input(1), n.input(2)}, {n.named("axis", n.axis("axis", 0, n.rank(data))),
+                                                                      n.word("reduction", reductionOf(n))}));
 }
 
 void importScatterNd(NodeImporter &n) {
-  n.result(
-      0, n.emit<ScatterNdOp>({n.input(0), n.input(1), n.input(2)}, {n.word("reduction", n.text("reduction", "none"))}));
+  n.result(0, n.emit<ScatterNdOp>({n.input(0), n.input(1), n.input(2)}, {n.word("reduction", reductionOf(n))}));
 }
 
 // present[t] = update[t - start] where that exists, else past[t]; modulo the cache's length if circular.
@@ -43,7 +47,7 @@ void importTensorScatter(NodeImporter &n) {
   if (n.has(2))
     position = n.sub(position, n.reshape(n.cast(n.input(2), n.i64()), perBatch));
   auto integer = [&](int64_t value) { return n.scalar(static_cast<double>(value), n.i64()); };
-  if (n.text("mode", "linear") == "circular")
+  if (n.choice("mode", {"linear", "circular"}) == 1)
     position = n.binary("mod", position, integer(length));
   Value isNew =
       n.binary("bit_and", n.binary("greater_equal", position, integer(0)), n.binary("less", position, integer(count)));

@@ -11,16 +11,9 @@ void importTranspose(NodeImporter &n) {
   for (int64_t i = n.rank(x) - 1; i >= 0; --i)
     permutation.push_back(i);
   if (std::optional<Ints> given = n.integers("perm"))
-    permutation = *given;
-  llvm::SmallVector<bool> seen(n.rank(x), false);
-  for (int64_t &axis : permutation) {
-    axis = n.normalizeAxis(axis, n.rank(x));
-    if (n.failed())
-      return;
-    seen[axis] = true;
-  }
-  if (!n.failed() && (static_cast<int64_t>(permutation.size()) != n.rank(x) || llvm::is_contained(seen, false)))
-    n.error("perm is no permutation of " + Twine(n.rank(x)) + " dimensions");
+    permutation = n.normalizeAxes(*given, n.rank(x));
+  if (!n.failed() && static_cast<int64_t>(permutation.size()) != n.rank(x))
+    n.error("perm has " + Twine(permutation.size()) + " entries for " + Twine(n.rank(x)) + " dimensions");
   n.result(0, n.transpose(x, permutation));
 }
 
@@ -75,8 +68,9 @@ void importSlice(NodeImporter &n) {
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
     return void(n.error("starts, ends, axes and steps differ in length"));
   Ints from(rank, 0), sizes(n.shape(x)), by(rank, 1);
+  axes = n.normalizeAxes(axes, rank);
   for (size_t i = 0; i < starts.size(); ++i) {
-    int64_t axis = n.normalizeAxis(axes[i], rank);
+    int64_t axis = axes[i];
     if (!n.failed() && steps[i] == 0)
       n.error("step 0");
     if (n.failed())
@@ -92,7 +86,13 @@ void importSplit(NodeImporter &n) {
   int64_t axis = n.axis("axis", 0, n.rank(x)), extent = n.dim(x, axis);
   int64_t parts = n.integer("num_outputs", n.node.output_size());
   std::optional<Ints> sizes = n.integersFrom("split", 1);
-  if (n.failed() || parts <= 0)
+  if (sizes && n.hasAttribute("num_outputs"))
+    n.error("split and num_outputs exclude each other");
+  if (!sizes && n.opset < 18 && parts > 0 && extent % parts != 0)
+    n.error(Twine(parts) + " equal parts do not divide " + Twine(extent) + ": give their sizes");
+  if (int64_t given = sizes ? static_cast<int64_t>(sizes->size()) : parts; given != n.node.output_size())
+    n.error("makes " + Twine(given) + " parts for " + Twine(n.node.output_size()) + " outputs");
+  if (n.failed())
     return;
   if (!sizes) { // equal parts, the last one is smaller if need be
     int64_t size = (extent + parts - 1) / parts;
@@ -100,10 +100,12 @@ void importSplit(NodeImporter &n) {
     for (int64_t begin = 0, i = 0; i < parts; ++i, begin += size)
       sizes->push_back(std::clamp<int64_t>(extent - begin, 0, size));
   }
-  int64_t begin = 0;
+  int64_t begin = 0, total = 0;
+  for (int64_t size : *sizes)
+    total = size < 0 || total > extent ? -1 : total + size;
+  if (total != extent)
+    return void(n.error("its parts do not add up to " + Twine(extent)));
   for (auto [i, size] : llvm::enumerate(*sizes)) {
-    if (size < 0 || begin + size > extent)
-      return void(n.error("its parts do not add up to " + Twine(extent)));
     n.result(i, n.sliceAxis(x, axis, begin, size));
     begin += size;
   }
@@ -143,27 +145,23 @@ void importPad(NodeImporter &n) {
   else
     for (int64_t i = 0; i < rank; ++i)
       axes.push_back(i);
-  std::string mode = n.text("mode", "constant");
-  int64_t code = mode == "constant" ? 0 : mode == "reflect" ? 1 : mode == "edge" ? 2 : mode == "wrap" ? 3 : -1;
-  if (code < 0)
-    n.error("mode '" + Twine(mode) + "' is not supported");
+  auto mode = static_cast<int64_t>(n.choice("mode", {"constant", "reflect", "edge", "wrap"}));
+  if (mode == 3 && n.opset < 19)
+    n.error("mode 'wrap' came with opset 19");
+  axes = n.normalizeAxes(axes, rank);
   if (!n.failed() && pads.size() != 2 * axes.size())
     n.error("needs two pads per axis");
   if (n.failed())
     return;
   Ints low(rank, 0), high(rank, 0), begin(rank, 0), sizes(n.shape(x));
-  for (size_t i = 0; i < axes.size(); ++i) {
-    int64_t axis = n.normalizeAxis(axes[i], rank);
-    if (n.failed())
-      return;
+  for (auto [i, axis] : llvm::enumerate(axes))
     low[axis] = pads[i], high[axis] = pads[i + axes.size()];
-  }
   for (int64_t i = 0; i < rank; ++i) { // a negative pad removes elements
     begin[i] = std::max<int64_t>(-low[i], 0);
     sizes[i] -= begin[i] + std::max<int64_t>(-high[i], 0);
     low[i] = std::max<int64_t>(low[i], 0), high[i] = std::max<int64_t>(high[i], 0);
   }
-  n.result(0, n.pad(n.slice(x, begin, sizes), low, high, value, code));
+  n.result(0, n.pad(n.slice(x, begin, sizes), low, high, value, mode));
 }
 
 void importDepthToSpace(NodeImporter &n) {
@@ -171,7 +169,7 @@ void importDepthToSpace(NodeImporter &n) {
   int64_t b = n.integer("blocksize", 1), batch = n.dim(x, 0), c = n.dim(x, 1), h = n.dim(x, 2), w = n.dim(x, 3);
   if (n.rank(x) != 4 || b < 1 || c % (b * b) != 0)
     return void(n.error("needs a rank 4 input whose channels blocksize^2 divides"));
-  bool crd = n.text("mode", "DCR") == "CRD";
+  bool crd = n.choice("mode", {"DCR", "CRD"}) == 1;
   int64_t depth = c / (b * b);
   Value split = crd ? n.reshape(x, {batch, depth, b, b, h, w}) : n.reshape(x, {batch, b, b, depth, h, w});
   Value moved = crd ? n.transpose(split, {0, 1, 4, 2, 5, 3}) : n.transpose(split, {0, 3, 4, 1, 5, 2});
@@ -184,7 +182,7 @@ void importSpaceToDepth(NodeImporter &n) {
   if (n.rank(x) != 4 || b < 1 || h % b != 0 || w % b != 0)
     return void(n.error("needs a rank 4 input whose height and width blocksize divides"));
   Value split = n.reshape(x, {batch, c, h / b, b, w / b, b});
-  bool crd = n.text("mode", "DCR") == "CRD";
+  bool crd = n.choice("mode", {"DCR", "CRD"}) == 1;
   Value moved = crd ? n.transpose(split, {0, 1, 3, 5, 2, 4}) : n.transpose(split, {0, 3, 5, 1, 2, 4});
   n.result(0, n.reshape(moved, {batch, c * b * b, h / b, w / b}));
 }

@@ -1,7 +1,6 @@
 //===- NodeImporter.cpp - What a handler of an ONNX operator uses ---------===//
 #include "NodeImporter.h"
 #include "GraphImporter.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -32,117 +31,6 @@ Value NodeImporter::input(size_t i) {
 void NodeImporter::result(size_t i, Value value) {
   if (i < results.size())
     results[i] = value;
-}
-
-//===-- Attributes ------------------------------------------------------------===//
-
-const ::onnx::AttributeProto *NodeImporter::attribute(llvm::StringRef name) const {
-  for (const auto &attribute : node.attribute())
-    if (attribute.name() == name)
-      return attribute.ref_attr_name().empty() ? &attribute : scope.attribute(attribute.ref_attr_name());
-  return nullptr;
-}
-
-int64_t NodeImporter::integer(llvm::StringRef name, int64_t otherwise) const {
-  const auto *found = attribute(name);
-  return found ? found->i() : otherwise;
-}
-
-double NodeImporter::real(llvm::StringRef name, double otherwise) const {
-  const auto *found = attribute(name);
-  return found ? found->f() : otherwise;
-}
-
-std::string NodeImporter::text(llvm::StringRef name, llvm::StringRef otherwise) const {
-  const auto *found = attribute(name);
-  return found ? found->s() : otherwise.str();
-}
-
-std::optional<Ints> NodeImporter::integers(llvm::StringRef name) const {
-  const auto *found = attribute(name);
-  if (!found)
-    return std::nullopt;
-  return Ints(found->ints().begin(), found->ints().end());
-}
-
-int64_t NodeImporter::normalizeAxis(int64_t axis, int64_t rank) {
-  if (axis >= -rank && axis < rank)
-    return axis < 0 ? axis + rank : axis;
-  error("axis " + Twine(axis) + " is outside rank " + Twine(rank));
-  return 0;
-}
-
-int64_t NodeImporter::axis(llvm::StringRef name, int64_t otherwise, int64_t rank) {
-  return normalizeAxis(integer(name, otherwise), rank);
-}
-
-//===-- Constants -------------------------------------------------------------===//
-
-std::optional<Ints> NodeImporter::constantIntegers(Value value) const {
-  DenseElementsAttr elements;
-  if (!value || !matchPattern(value, m_Constant(&elements)) || !isa<IntegerType>(elements.getElementType()))
-    return std::nullopt;
-  bool isSigned = elements.getElementType().isSignlessInteger() && !elements.getElementType().isInteger(1);
-  Ints values;
-  for (const APInt &element : elements.getValues<APInt>())
-    values.push_back(isSigned ? element.getSExtValue() : static_cast<int64_t>(element.getZExtValue()));
-  return values;
-}
-
-std::optional<llvm::SmallVector<double>> NodeImporter::constantReals(Value value) const {
-  llvm::SmallVector<double> values;
-  if (std::optional<Ints> integers = constantIntegers(value)) {
-    values.assign(integers->begin(), integers->end());
-    return values;
-  }
-  DenseElementsAttr elements;
-  if (!value || !matchPattern(value, m_Constant(&elements)) || !isa<FloatType>(elements.getElementType()))
-    return std::nullopt;
-  for (APFloat element : elements.getValues<APFloat>()) {
-    bool lossy;
-    element.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
-    values.push_back(element.convertToDouble());
-  }
-  return values;
-}
-
-Ints NodeImporter::requireIntegers(size_t i, llvm::StringRef role) {
-  Value value = input(i);
-  if (!value)
-    return {};
-  if (std::optional<Ints> values = constantIntegers(value))
-    return *values;
-  error("needs a constant " + role + " (input " + Twine(i) +
-        "): it depends on the data of the model's inputs or on a "
-        "weight, so the shapes are not static");
-  return {};
-}
-
-int64_t NodeImporter::requireInteger(size_t i, llvm::StringRef role) {
-  Ints values = requireIntegers(i, role);
-  if (values.size() == 1)
-    return values.front();
-  error(role + " must be one number");
-  return 0;
-}
-
-double NodeImporter::requireReal(size_t i, llvm::StringRef role) {
-  Value value = input(i);
-  if (!value)
-    return 0;
-  auto values = constantReals(value);
-  if (values && values->size() == 1)
-    return values->front();
-  error("needs a constant " + role + " (input " + Twine(i) + ")");
-  return 0;
-}
-
-std::optional<Ints> NodeImporter::integersFrom(llvm::StringRef name, size_t i) {
-  if (hasAttribute(name))
-    return integers(name);
-  if (!has(i))
-    return std::nullopt;
-  return requireIntegers(i, name);
 }
 
 //===-- Types -----------------------------------------------------------------===//

@@ -60,13 +60,18 @@ public:
 
   const ::onnx::AttributeProto *attribute(llvm::StringRef name) const;
   bool hasAttribute(llvm::StringRef name) const { return attribute(name); }
-  int64_t integer(llvm::StringRef name, int64_t otherwise) const;
-  double real(llvm::StringRef name, double otherwise) const;
-  std::string text(llvm::StringRef name, llvm::StringRef otherwise) const;
-  std::optional<Ints> integers(llvm::StringRef name) const;
+  /// The value of an attribute of that type; an error if it is of another.
+  int64_t integer(llvm::StringRef name, int64_t otherwise);
+  double real(llvm::StringRef name, double otherwise);
+  std::string text(llvm::StringRef name, llvm::StringRef otherwise);
+  std::optional<Ints> integers(llvm::StringRef name);
+  /// Position of a word among `choices`, of which the first is the default; an error lists them.
+  size_t choice(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> choices);
   /// The axis an attribute names, non-negative; an error outside [-rank, rank).
   int64_t axis(llvm::StringRef name, int64_t otherwise, int64_t rank);
   int64_t normalizeAxis(int64_t axis, int64_t rank);
+  /// Each axis non-negative, in the same order; an error if one occurs twice.
+  Ints normalizeAxes(llvm::ArrayRef<int64_t> axes, int64_t rank);
 
   //===-- Constants ----------------------------------------------------------===//
 
@@ -167,6 +172,7 @@ public:
   llvm::SmallVector<mlir::Value> inputs; ///< null for an absent optional one
 
 private:
+  const ::onnx::AttributeProto *typed(llvm::StringRef name, ::onnx::AttributeProto::AttributeType type);
   mlir::Type typeLike(mlir::Value x, llvm::ArrayRef<int64_t> shape);
   llvm::SmallVector<mlir::Value> insertOrFold(mlir::OperationState &state);
   void reportInference(llvm::ArrayRef<std::string> messages);
@@ -175,41 +181,8 @@ private:
   bool hasError = false;
 };
 
-template <typename Op>
-llvm::SmallVector<mlir::Value> NodeImporter::emitAll(mlir::ValueRange operands,
-                                                     llvm::ArrayRef<mlir::NamedAttribute> attributes,
-                                                     mlir::TypeRange types) {
-  if (hasError || llvm::any_of(operands, [](mlir::Value v) { return !v; }))
-    return {};
-  mlir::OperationState state(loc, Op::getOperationName());
-  state.addOperands(operands);
-  // Inference runs here, not in Op::build, where its failure would be fatal.
-  llvm::SmallVector<std::string> messages;
-  llvm::SmallVector<mlir::Type> resultTypes(types.begin(), types.end());
-  bool ok = true;
-  {
-    mlir::ScopedDiagnosticHandler handler(builder.getContext(), [&](mlir::Diagnostic &diagnostic) {
-      messages.push_back(diagnostic.str());
-      return mlir::success();
-    });
-    using Properties = typename Op::Properties;
-    auto &properties = state.getOrAddProperties<Properties>();
-    if constexpr (!std::is_same_v<Properties, mlir::EmptyProperties>)
-      ok = mlir::succeeded(Op::setPropertiesFromAttr(properties, builder.getDictionaryAttr(attributes),
-                                                     [&] { return mlir::emitError(loc); }));
-    if constexpr (Op::template hasTrait<mlir::InferTypeOpInterface::Trait>())
-      ok = ok && (!resultTypes.empty() ||
-                  mlir::succeeded(Op::inferReturnTypes(builder.getContext(), loc, state.operands,
-                                                       builder.getDictionaryAttr({}), &properties, {}, resultTypes)));
-  }
-  if (!ok) {
-    reportInference(messages);
-    return {};
-  }
-  state.addTypes(resultTypes);
-  return insertOrFold(state);
-}
-
 } // namespace llmpar
+
+#include "EmitOp.h"
 
 #endif // LLMPAR_LIB_FRONTEND_NODEIMPORTER_H

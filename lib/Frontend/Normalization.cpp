@@ -93,10 +93,6 @@ void importInstanceNormalization(NodeImporter &n) {
 
 void importBatchNormalization(NodeImporter &n) {
   Value x = n.input(0);
-  if (n.integer("training_mode", 0) != 0)
-    n.error("training_mode is not supported");
-  if (n.integer("spatial", 1) == 0)
-    n.error("spatial=0 is not supported");
   auto channel = [&](size_t i) { return perChannel(n, n.input(i), n.rank(x)); };
   Value variance = channel(4);
   Value inverse = n.unary("rsqrt", n.add(variance, n.scalarLike(n.real("epsilon", 1e-5f), variance)));
@@ -109,17 +105,18 @@ void importBatchNormalization(NodeImporter &n) {
 void importLpNormalization(NodeImporter &n) {
   Value x = n.input(0);
   int64_t axis = n.axis("axis", -1, n.rank(x));
-  Value norm = n.integer("p", 2) == 1 ? n.reduce("sum", n.unary("abs", x), {axis})
-                                      : n.unary("sqrt", n.reduce("sum", n.mul(x, x), {axis}));
+  int64_t p = n.integer("p", 2);
+  if (p != 1 && p != 2)
+    n.error("p = " + Twine(p) + " is not supported, only 1 and 2");
+  Value norm =
+      p == 1 ? n.reduce("sum", n.unary("abs", x), {axis}) : n.unary("sqrt", n.reduce("sum", n.mul(x, x), {axis}));
   Value isZero = n.binary("equal", norm, n.scalarLike(0, x));
   n.result(0, n.div(x, n.select(isZero, n.scalarLike(1, x), norm)));
 }
 
 void importMeanVarianceNormalization(NodeImporter &n) {
   Value x = n.input(0);
-  Ints axes = n.integers("axes").value_or(Ints{0, 2, 3});
-  for (int64_t &axis : axes)
-    axis = n.normalizeAxis(axis, n.rank(x));
+  Ints axes = n.normalizeAxes(n.integers("axes").value_or(Ints{0, 2, 3}), n.rank(x));
   llvm::sort(axes);
   Value centred = n.sub(x, n.mean(x, axes));
   Value deviation = n.unary("sqrt", n.mean(n.mul(centred, centred), axes));

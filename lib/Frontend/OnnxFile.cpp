@@ -1,11 +1,11 @@
 //===- OnnxFile.cpp - Parse an ONNX file and locate its tensors -----------===//
 #include "OnnxFile.h"
+#include "llmpar/Core/Gzip.h"
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <zlib.h>
 
 namespace llmpar {
 namespace {
@@ -113,27 +113,6 @@ private:
   const char *base;
 };
 
-std::optional<std::string> gunzip(llvm::StringRef bytes) {
-  z_stream stream = {};
-  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
-    return std::nullopt;
-  stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  std::string chunk(1 << 20, '\0');
-  int status = Z_OK;
-  while (status == Z_OK) {
-    stream.next_out = reinterpret_cast<Bytef *>(chunk.data());
-    stream.avail_out = static_cast<uInt>(chunk.size());
-    status = inflate(&stream, Z_NO_FLUSH);
-    out.append(chunk.data(), chunk.size() - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  if (status != Z_STREAM_END)
-    return std::nullopt;
-  return out;
-}
-
 } // namespace
 
 mlir::Location OnnxFile::location(mlir::MLIRContext *context) const {
@@ -154,7 +133,7 @@ std::unique_ptr<OnnxFile> OnnxFile::load(mlir::MLIRContext *context, llvm::Strin
   }
   llvm::StringRef bytes = (*buffer)->getBuffer();
   std::string inflated;
-  if (bytes.starts_with("\x1f\x8b")) {
+  if (isGzip(bytes)) {
     file->compressed = true;
     std::optional<std::string> content = gunzip(bytes);
     if (!content) {

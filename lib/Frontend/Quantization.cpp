@@ -56,6 +56,8 @@ void importQuantizeLinear(NodeImporter &n) {
   Value x = n.input(0);
   n.input(1);
   int64_t axis = quantizationAxis(n, x), block = n.integer("block_size", 0);
+  if (int64_t precision = n.integer("precision", 0); precision != 0 && precision != ::onnx::TensorProto::FLOAT)
+    n.error("precision " + Twine(precision) + " is not supported, only 1 (FLOAT)");
   Type type = n.has(2)                            ? n.elementType(n.input(2))
               : n.integer("output_dtype", 0) != 0 ? n.onnxType(n.integer("output_dtype", 0))
                                                   : IntegerType::get(n.builder.getContext(), 8, IntegerType::Unsigned);

@@ -40,10 +40,10 @@ void importReduce(NodeImporter &n) {
   Ints axes = n.integersFrom("axes", 1).value_or(Ints());
   if (n.failed())
     return;
-  for (int64_t &axis : axes)
-    axis = n.normalizeAxis(axis, rank);
+  axes = n.normalizeAxes(axes, rank);
+  if (n.failed())
+    return;
   llvm::sort(axes);
-  axes.erase(llvm::unique(axes), axes.end());
   if (axes.empty() && n.integer("noop_with_empty_axes", 0) == 0)
     for (int64_t i = 0; i < rank; ++i)
       axes.push_back(i);

@@ -53,8 +53,16 @@ void importReshape(NodeImporter &n) {
     return;
   int64_t known = 1, inferred = -1;
   for (auto [i, extent] : llvm::enumerate(shape)) {
-    if (extent == 0 && n.integer("allowzero", 0) == 0)
+    if (extent == 0 && n.integer("allowzero", 0) == 0) {
+      if (static_cast<int64_t>(i) >= n.rank(x))
+        return void(
+            n.error("shape copies dimension " + Twine(i) + " of an input of " + Twine(n.rank(x)) + " dimensions"));
       extent = n.dim(x, static_cast<int64_t>(i));
+    } else if (extent == 0 && llvm::is_contained(shape, -1)) {
+      return void(n.error("shape has both 0 and -1 with allowzero: -1 could be anything"));
+    }
+    if (extent == -1 && inferred >= 0)
+      return void(n.error("shape has -1 twice"));
     if (extent == -1)
       inferred = static_cast<int64_t>(i);
     else
@@ -68,7 +76,9 @@ void importReshape(NodeImporter &n) {
 void importFlatten(NodeImporter &n) {
   Value x = n.input(0);
   int64_t rank = n.rank(x), axis = n.integer("axis", 1);
-  axis = std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
+  if (axis < -rank || axis > rank)
+    return void(n.error("axis " + Twine(axis) + " is outside rank " + Twine(rank)));
+  axis = axis < 0 ? axis + rank : axis;
   int64_t rows = 1, columns = 1;
   for (int64_t i = 0; i < rank; ++i)
     (i < axis ? rows : columns) *= n.dim(x, i);
@@ -82,9 +92,13 @@ void importSqueeze(NodeImporter &n) {
     return;
   int64_t rank = n.rank(x);
   llvm::SmallVector<bool> drop(rank, false);
-  if (axes)
-    for (int64_t axis : *axes)
-      drop[n.normalizeAxis(axis, std::max<int64_t>(rank, 1)) % std::max<int64_t>(rank, 1)] = true;
+  if (axes) {
+    Ints normal = n.normalizeAxes(*axes, rank);
+    if (n.failed())
+      return;
+    for (int64_t axis : normal)
+      drop[axis] = true;
+  }
   Ints shape;
   for (int64_t i = 0; i < rank; ++i) {
     if (axes ? !drop[i] : n.dim(x, i) != 1)
@@ -103,10 +117,9 @@ void importUnsqueeze(NodeImporter &n) {
   if (!axes)
     return void(n.error("has no axes"));
   int64_t rank = n.rank(x) + static_cast<int64_t>(axes->size());
-  for (int64_t &axis : *axes)
-    axis = n.normalizeAxis(axis, rank);
-  llvm::sort(*axes);
-  n.result(0, n.unsqueeze(x, *axes));
+  Ints normal = n.normalizeAxes(*axes, rank);
+  llvm::sort(normal);
+  n.result(0, n.unsqueeze(x, normal));
 }
 
 void importExpand(NodeImporter &n) {
@@ -143,6 +156,8 @@ void importRange(NodeImporter &n) {
   double length = std::max(std::ceil((limit - start) / delta), 0.0);
   if (!(length <= static_cast<double>(maxElements)))
     return void(n.error("its length is " + std::to_string(length) + ", more than a program can hold"));
+  if (n.integer("stash_type", 1) != ::onnx::TensorProto::FLOAT)
+    return void(n.error("stash_type " + Twine(n.integer("stash_type", 1)) + " is not supported, only 1 (FLOAT)"));
   auto count = static_cast<int64_t>(length);
   n.result(0, n.iota(n.elementType(n.input(0)), {count}, 0, start, delta));
 }

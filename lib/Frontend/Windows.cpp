@@ -21,16 +21,17 @@ Window readWindow(NodeImporter &n, Value x, Ints kernel) {
     n.error("kernel_shape, strides, dilations and pads do not fit the input's rank");
     return window;
   }
-  std::string mode = n.text("auto_pad", "NOTSET");
+  enum Mode : size_t { NotSet, Valid, SameUpper, SameLower };
+  size_t mode = n.choice("auto_pad", {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"});
   bool ceil = n.integer("ceil_mode", 0) != 0;
   for (size_t i = 0; i < spatial; ++i) {
     int64_t extent = n.dim(x, static_cast<int64_t>(i) + 2), stride = window.strides[i];
     int64_t reach = (kernel[i] - 1) * window.dilations[i] + 1;
-    if (mode == "NOTSET") {
+    if (mode == NotSet) {
       window.begin[i] = pads[i], window.end[i] = pads[i + spatial];
-    } else if (mode != "VALID") {
+    } else if (mode != Valid) {
       int64_t total = std::max<int64_t>(((extent + stride - 1) / stride - 1) * stride + reach - extent, 0);
-      window.begin[i] = mode == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
+      window.begin[i] = mode == SameLower ? (total + 1) / 2 : total / 2;
       window.end[i] = total - window.begin[i];
     }
     if (!ceil)
@@ -58,7 +59,10 @@ void importConv(NodeImporter &n) {
   Value x = n.input(0), w = n.input(1);
   if (n.failed())
     return;
-  Window window = readWindow(n, x, Ints(n.shape(w).drop_front(std::min<size_t>(2, n.rank(w)))));
+  Ints kernel(n.shape(w).drop_front(std::min<size_t>(2, n.rank(w))));
+  if (std::optional<Ints> given = n.integers("kernel_shape"); given && *given != kernel)
+    return void(n.error("kernel_shape is not that of its weight"));
+  Window window = readWindow(n, x, kernel);
   llvm::SmallVector<Value> operands{x, w};
   if (n.has(2))
     operands.push_back(n.input(2));

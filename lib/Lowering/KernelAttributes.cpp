@@ -80,6 +80,8 @@ std::optional<AxisId> collectiveAxis(Operation *op, const Mesh &mesh) {
       .Default([](Operation *) { return std::nullopt; });
 }
 
+bool isCollective(Operation *op) { return isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(op); }
+
 KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, int64_t rank) {
   Builder out;
   llvm::TypeSwitch<Operation *>(op)

@@ -9,7 +9,12 @@
 
 #include "llmpar/Lowering/KernelAttributes.h"
 #include "llmpar/Lowering/MemoryPlan.h"
+#include "llmpar/Lowering/OverlapOrder.h"
+#include "llmpar/Lowering/PlanWaits.h"
 #include "llmpar/Lowering/RecordCost.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include <optional>
 #include <set>
 
@@ -34,6 +39,28 @@ StringAttr locationName(Location loc) {
   return name && !name.getName().empty() ? name.getName() : StringAttr();
 }
 
+uint64_t bytesOf(exec::BufferAttr buffer) {
+  RankedTensorType type = buffer.getType();
+  return static_cast<uint64_t>(type.getNumElements()) * dtypeSize(*exec::elementDType(type.getElementType()));
+}
+
+/// Bytes of a weight file if it is there already, and whole; else 0. It is never opened.
+int64_t sizeOfFile(ModuleOp module, StringRef path, int64_t needed) {
+  auto folder = module->getAttrOfType<StringAttr>(LlmparDialect::kModelDir);
+  SmallString<128> file(folder ? folder.getValue() : "");
+  llvm::sys::path::append(file, path);
+  uint64_t size = 0;
+  bool isThere = folder && !llvm::sys::fs::file_size(file, size) && size >= static_cast<uint64_t>(needed);
+  return isThere ? static_cast<int64_t>(size) : 0;
+}
+
+FailureOr<MemoryPlan> memoryOf(int64_t rank, MemoryPlanner &planner, func::FuncOp func) {
+  llvm::Expected<MemoryPlan> memory = planner.run(rank);
+  if (memory)
+    return std::move(*memory);
+  return func.emitError() << "internal error: memory of rank " << rank << ": " << llvm::toString(memory.takeError());
+}
+
 class Emitter {
 public:
   Emitter(ModuleOp module, func::FuncOp func, const ValueLayouts &layouts, const FunctionPlan &plan)
@@ -48,11 +75,8 @@ public:
           costs.try_emplace(record.op, record.op);
     MemoryPlanner planner(plan, layouts);
     for (int64_t rank = 0; rank < layouts.mesh().ranks(); ++rank) {
-      auto memory = planner.run(rank);
-      if (!memory)
-        return func.emitError() << "internal error: memory of rank " << rank << ": "
-                                << llvm::toString(memory.takeError());
-      if (failed(createRank(rank, *memory)))
+      FailureOr<MemoryPlan> memory = memoryOf(rank, planner, func);
+      if (failed(memory) || failed(createRank(rank, *memory)))
         return failure();
     }
     return success();
@@ -72,11 +96,15 @@ private:
                                            model ? model.getValue() : "",
                                            layoutName.empty() ? StringRef(mesh) : layoutName, "llmpar 0.1.0");
     builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
-    std::set<StringRef> files;
+    llvm::MapVector<StringRef, int64_t> files; // and the bytes that weights need of them
     for (const LoadPlan &load : plan.loads)
-      if (WeightOp weight = weightOf(load))
-        if (StringRef path = weight.getSource().getPath(); files.insert(path).second)
-          exec::FileOp::create(builder, weight.getLoc(), path, int64_t(0));
+      if (WeightOp weight = weightOf(load)) {
+        ExternalAttr source = weight.getSource();
+        int64_t &needed = files[source.getPath()];
+        needed = std::max(needed, source.getOffset() + source.getSize());
+      }
+    for (auto [path, needed] : files)
+      exec::FileOp::create(builder, func.getLoc(), path, sizeOfFile(module, path, needed));
     for (BlockArgument argument : func.getArguments())
       exec::InputOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
     for (auto [index, output] : llvm::enumerate(plan.outputs))
@@ -119,9 +147,9 @@ private:
                                 buffer(argument, storage));
     for (auto [number, output] : llvm::enumerate(plan.outputs))
       createOutput(number, output);
-    createEntry<exec::InitOp>(plan.init);
-    createEntry<exec::MainOp>(plan.main);
-    return success();
+    if (failed(createEntry<exec::InitOp>(plan.init)))
+      return failure();
+    return createEntry<exec::MainOp>(plan.main);
   }
 
   LogicalResult createLoad(const LoadPlan &load) {
@@ -160,12 +188,41 @@ private:
                              buffer(output.value, output.storage));
   }
 
-  template <typename Entry> void createEntry(const std::vector<RecordPlan> &records) {
+  template <typename Entry> LogicalResult createEntry(const std::vector<RecordPlan> &records) {
     OpBuilder::InsertionGuard guard(builder);
     auto entry = Entry::create(builder, func.getLoc());
     builder.setInsertionPointToEnd(&entry.getBody().emplaceBlock());
     for (const RecordPlan &record : records)
       createRecord(record);
+    return setWaits(entry.getBody());
+  }
+
+  /// Not before all records have their place: which records there are, and what memory they share, differs by rank.
+  LogicalResult setWaits(Region &body) {
+    auto kernels = llvm::to_vector(body.getOps<exec::KernelOp>());
+    auto bytes = [](ArrayAttr buffers) {
+      std::vector<ByteRange> ranges;
+      for (auto buffer : buffers.getAsRange<exec::BufferAttr>()) {
+        auto begin = static_cast<uint64_t>(buffer.getOffset());
+        ranges.push_back({static_cast<int>(buffer.getArena()), begin, begin + bytesOf(buffer)});
+      }
+      return ranges;
+    };
+    std::vector<LaneRecord> records;
+    for (exec::KernelOp kernel : kernels)
+      records.push_back({.lane = kernel.getLane() ? *exec::laneNamed(*kernel.getLane()) : Lane::Compute,
+                         .waits = {},
+                         .reads = bytes(kernel.getInputs()),
+                         .writes = bytes(kernel.getOutputs())});
+    planWaits(records);
+    if (std::optional<LaneRace> race = findLaneRace(records))
+      return kernels[race->second]->emitError()
+             << "internal error: lanes of rank " << rank << ": records " << race->first << " and " << race->second
+             << " are unordered and touch the same bytes [" << race->bytes.begin << ", " << race->bytes.end << ")";
+    for (auto [kernel, record] : llvm::zip(kernels, records))
+      if (!record.waits.empty())
+        kernel.setWaits(SmallVector<int64_t>(record.waits.begin(), record.waits.end()));
+    return success();
   }
 
   void createRecord(const RecordPlan &record) {
@@ -200,11 +257,13 @@ private:
       return value < 0.5 ? IntegerAttr() : builder.getI64IntegerAttr(static_cast<int64_t>(value + 0.5));
     };
     Location loc = record.op ? record.op->getLoc() : record.source.getLoc();
+    StringRef laneName = laneNames[static_cast<size_t>(record.lane)];
+    StringAttr lane = record.lane == Lane::Compute ? StringAttr() : builder.getStringAttr(laneName);
     exec::KernelOp::create(
         builder, loc, builder.getStringAttr(record.op ? kernelName(record.op) : "copy"), buffers(inputs, record.inputs),
         buffers(outputs, record.outputs), integers(attributes.ints),
         attributes.floats.empty() ? DenseF64ArrayAttr() : builder.getDenseF64ArrayAttr(attributes.floats),
-        integers(attributes.group), StringAttr(), DenseI64ArrayAttr(), number(flops), number(bytes), locationName(loc));
+        integers(attributes.group), lane, DenseI64ArrayAttr(), number(flops), number(bytes), locationName(loc));
   }
 
   ModuleOp module;
@@ -218,6 +277,47 @@ private:
   int64_t rank = 0;
   const MemoryPlan *memory = nullptr;
 };
+
+/// Bytes of each rank's activations.
+FailureOr<std::vector<int64_t>> activationBytes(func::FuncOp func, const ValueLayouts &layouts,
+                                                const FunctionPlan &plan) {
+  std::vector<int64_t> bytes;
+  MemoryPlanner planner(plan, layouts);
+  for (int64_t rank = 0; rank < layouts.mesh().ranks(); ++rank) {
+    FailureOr<MemoryPlan> memory = memoryOf(rank, planner, func);
+    if (failed(memory))
+      return failure();
+    bytes.push_back(memory->arenas[static_cast<int>(exec::Arena::Activations)]);
+  }
+  return bytes;
+}
+
+/// The plan in the order that overlaps most without more memory than program order takes on any rank.
+FailureOr<FunctionPlan> planInBestOrder(func::FuncOp func, const ValueLayouts &layouts) {
+  Block &body = func.getBody().front();
+  std::vector<Operation *> program = programOrder(body);
+  FailureOr<FunctionPlan> plan = planRecords(func, layouts, program);
+  if (failed(plan) || llvm::none_of(program, isCollective))
+    return plan;
+  FailureOr<std::vector<int64_t>> limits = activationBytes(func, layouts, *plan);
+  if (failed(limits))
+    return failure();
+  static constexpr OverlapWindow windows[] = {{64, 64}, {64, 16}, {64, 4}, {64, 0}, {16, 4}, {4, 4}, {4, 0}};
+  for (OverlapWindow window : windows) {
+    std::vector<Operation *> order = overlapOrder(body, window);
+    if (order == program)
+      continue;
+    FailureOr<FunctionPlan> candidate = planRecords(func, layouts, order);
+    if (failed(candidate))
+      return failure();
+    FailureOr<std::vector<int64_t>> bytes = activationBytes(func, layouts, *candidate);
+    if (failed(bytes))
+      return failure();
+    if (llvm::all_of(llvm::zip(*bytes, *limits), [](auto pair) { return std::get<0>(pair) <= std::get<1>(pair); }))
+      return candidate;
+  }
+  return plan;
+}
 
 struct LowerToRuntime : impl::LowerToRuntimeBase<LowerToRuntime> {
   using Base::Base;
@@ -234,7 +334,7 @@ struct LowerToRuntime : impl::LowerToRuntimeBase<LowerToRuntime> {
     FailureOr<ValueLayouts> layouts = ValueLayouts::build(func, meshOf(module));
     if (failed(layouts))
       return signalPassFailure();
-    FailureOr<FunctionPlan> plan = planRecords(func, *layouts);
+    FailureOr<FunctionPlan> plan = planInBestOrder(func, *layouts);
     if (failed(plan) || failed(Emitter(module, func, *layouts, *plan).run(layout)))
       return signalPassFailure();
     for (Operation &op : llvm::make_early_inc_range(*module.getBody()))

@@ -16,18 +16,19 @@ public:
   Planner(func::FuncOp func, const ValueLayouts &layouts)
       : func(func), body(func.getBody().front()), layouts(layouts) {}
 
-  FailureOr<FunctionPlan> run() {
+  FailureOr<FunctionPlan> run(ArrayRef<Operation *> order) {
     findSources();
     findLive();
     for (BlockArgument argument : func.getArguments()) {
       bool isUsed = llvm::any_of(argument.getUsers(), [&](Operation *user) { return live.contains(user); });
       plan.arguments.push_back(isUsed ? addStorage(argument, Origin::Input) : -1);
     }
-    for (Operation &op : body.without_terminator())
-      if (live.contains(&op) && failed(addOp(op)))
+    for (Operation *op : order)
+      if (live.contains(op) && failed(addOp(*op)))
         return failure();
     addOutputs();
     chooseHomes();
+    keepUntilJoined(plan);
     reuseInPlace(plan, layouts);
     return std::move(plan);
   }
@@ -128,7 +129,11 @@ private:
                                                      : "");
 
     RecordPlan record{.op = &op, .source = {}, .inputs = {}, .outputs = {}};
-    bool isConstant = true;
+    if (isCollective(&op))
+      record.lane = Lane::Communication;
+    // A weight that rests in shards and is used whole is gathered in every step: keeping it would take the memory
+    // that the shards save.
+    bool isConstant = !isCollective(&op);
     for (Value operand : op.getOperands()) {
       record.inputs.push_back(storageOf.lookup(operand));
       Origin origin = plan.storages[record.inputs.back()].origin;
@@ -207,8 +212,8 @@ private:
 
 } // namespace
 
-FailureOr<FunctionPlan> planRecords(func::FuncOp func, const ValueLayouts &layouts) {
-  return Planner(func, layouts).run();
+FailureOr<FunctionPlan> planRecords(func::FuncOp func, const ValueLayouts &layouts, ArrayRef<Operation *> order) {
+  return Planner(func, layouts).run(order);
 }
 
 } // namespace llmpar

@@ -1,9 +1,9 @@
 //===- ReuseInPlace.cpp - Results in the place of operands that end --------===//
 //
 // Legal for kernels that read each element, or each row, before they write it: the operand's
-// storage ends at this record, both are temporary in the same entry, and both have the same
-// extents on every rank. Others of the record's operands must not be in that storage, unless
-// the kernel is elementwise and they have the result's extents too.
+// storage ends at this record (for a collective: nobody reads it later; its lane ran what touched it before), both are
+// temporary in the same entry, and both have the same extents on every rank. Others of the record's operands must not
+// be in that storage, unless the kernel is elementwise and they have the result's extents too.
 //
 //===----------------------------------------------------------------------===//
 #include "llmpar/Lowering/RecordPlan.h"
@@ -42,7 +42,8 @@ bool canReuse(FunctionPlan &plan, const ValueLayouts &layouts, const RecordPlan 
   int group = find(plan.group, record.inputs[operand]);
   const Storage &from = plan.storages[group], &to = plan.storages[record.outputs[0]];
   bool isTemporary = to.home == from.home && (to.home == Home::Init || to.home == Home::Main);
-  if (!isTemporary || from.lifetime.end != index + 1 || !fits(operand))
+  bool isLast = from.lifetime.end == index + 1 || (record.lane != Lane::Compute && from.lastUse() == index);
+  if (!isTemporary || !isLast || !fits(operand))
     return false;
   for (unsigned other = 0; other < record.inputs.size(); ++other)
     if (other != operand && find(plan.group, record.inputs[other]) == group &&
@@ -65,7 +66,11 @@ void reuseInPlace(FunctionPlan &plan, const ValueLayouts &layouts) {
         if (canReuse(plan, layouts, record, static_cast<int64_t>(index), operand)) {
           int group = find(plan.group, record.inputs[operand]);
           plan.group[record.outputs[0]] = group;
-          plan.storages[group].lifetime.end = plan.storages[record.outputs[0]].lifetime.end;
+          Storage &from = plan.storages[group];
+          const Storage &to = plan.storages[record.outputs[0]];
+          from.lifetime.end = std::max(from.lifetime.end, to.lifetime.end);
+          from.lastInit = to.lastInit;
+          from.lastMain = to.lastMain;
           break;
         }
     }

@@ -1,5 +1,6 @@
 //===- PropagateShardings.cpp - Decide each op's sharding from its operands -===//
 #include "llmpar/Core/FactorSharding.h"
+#include "llmpar/Dialect/ShardingUnits.h"
 #include "llmpar/Partition/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include <map>
@@ -44,7 +45,7 @@ private:
   llvm::DenseSet<mlir::Value> free;          ///< depends on no function argument and is not pinned
   llvm::DenseSet<mlir::Value> weightDerived; ///< free, and depends on a weight
   std::map<std::pair<void *, std::string>, mlir::Value> materialized;
-  llvm::DenseMap<std::pair<mlir::Value, int>, int64_t> units;
+  ShardingUnits units;
 
   void visit(mlir::Operation *op) {
     if (mlir::isa<mlir::func::ReturnOp>(op)) {
@@ -74,7 +75,10 @@ private:
       return;
     }
     FactorRule rule = factorOp.getFactorRule();
-    apply(op, rule, decide(op, rule));
+    std::optional<FactorShardings> planned = factorShardingsOf(op, rule, mesh);
+    apply(op, rule, planned ? *planned : decide(op, rule));
+    op->removeAttr(LlmparDialect::kFactors);
+    op->removeAttr(LlmparDialect::kRestShardings);
   }
 
   /// Adds the wish of one tensor's sharding to the votes of its factors.
@@ -135,46 +139,17 @@ private:
       return;
     chosen[factor].axes.push_back(tensorAxis);
     if (int dim = FactorRule::dimOf(rule.results[0], factor); dim >= 0)
-      chosen[factor].unit = unitOf(op->getResult(0), dim, /*depth=*/24);
-  }
-
-  /// How many elements of a dimension must stay together for the ops behind it: a head's width where a
-  /// reshape splits the dimension into heads, a group of query heads where those share a key.
-  int64_t unitOf(mlir::Value value, int dim, int depth) {
-    if (depth == 0)
-      return 1;
-    auto [it, inserted] = units.try_emplace({value, dim}, 1);
-    if (!inserted)
-      return it->second;
-    int64_t unit = 1;
-    for (mlir::OpOperand &use : value.getUses()) {
-      auto user = mlir::dyn_cast<FactorOpInterface>(use.getOwner());
-      if (!user)
-        continue;
-      FactorRule rule = user.getFactorRule();
-      const TensorFactors &here = rule.operands[use.getOperandNumber()];
-      if (here[dim].empty() || !rule.isShardable(here[dim].front()))
-        continue;
-      int factor = here[dim].front();
-      unit = std::max(unit, rule.minorSize(here, factor));
-      for (auto [index, there] : llvm::enumerate(rule.results)) {
-        int next = FactorRule::dimOf(there, factor);
-        if (next < 0)
-          continue;
-        int64_t minor = rule.minorSize(there, factor);
-        int64_t behind = unitOf(use.getOwner()->getResult(index), next, depth - 1);
-        unit = std::max(unit, (behind + minor - 1) / minor * rule.minorSize(here, factor));
-      }
-    }
-    return units[{value, dim}] = std::min(unit, shapeOf(value)[dim]);
+      chosen[factor].unit = units.below(op->getResult(0), dim);
   }
 
   void apply(mlir::Operation *op, const FactorRule &rule, const FactorShardings &chosen) {
     llvm::SmallVector<Sharding> wanted;
+    auto rest = op->getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kRestShardings);
     for (mlir::OpOperand &operand : op->getOpOperands()) {
-      wanted.push_back(operandSharding(rule, operand.getOperandNumber(), shapeOf(operand.get()), chosen, mesh));
-      if (free.contains(operand.get()))
-        operand.set(materialize(operand.get(), wanted.back()));
+      unsigned index = operand.getOperandNumber();
+      wanted.push_back(operandSharding(rule, index, shapeOf(operand.get()), chosen, mesh));
+      if (free.contains(operand.get())) // a weight that rests in smaller shards: InsertReshards gathers it
+        operand.set(materialize(operand.get(), rest ? fromAttr(mlir::cast<ShardingAttr>(rest[index]), mesh) : wanted.back()));
     }
     setInShardings(op, wanted, mesh);
     bool pinned = op->hasAttr(LlmparDialect::kOutShardings);

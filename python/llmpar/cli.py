@@ -100,17 +100,25 @@ class Outcome:
         return max((float(o.get("max_abs") or 0) for o in self.report.get("outputs", [])), default=0.0)
 
 
-def find_llmpar() -> str:
-    """The binary of the build folder ($LLMPAR_BUILD, else build/); exits with one line if there is none."""
+def find_tool(name: str) -> str:
+    """A binary of the build folder ($LLMPAR_BUILD, else build/); exits with one line if there is none."""
     build = Path(os.environ.get("LLMPAR_BUILD", ROOT / "build"))
-    path = build / "bin" / "llmpar"
+    path = build / "bin" / name
     if not path.exists():
         sys.exit(f"error: {path} is missing: run tools/dev/setup.sh, or set LLMPAR_BUILD to the build folder")
     return str(path)
 
 
+def find_llmpar() -> str:
+    return find_tool("llmpar")
+
+
 def run_llmpar(*arguments: str, timeout: float = 300, cwd: str | Path | None = None) -> Outcome:
-    command = [find_llmpar(), *map(str, arguments)]
+    return run_tool("llmpar", *arguments, timeout=timeout, cwd=cwd)
+
+
+def run_tool(name: str, *arguments: str, timeout: float = 300, cwd: str | Path | None = None) -> Outcome:
+    command = [find_tool(name), *map(str, arguments)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, cwd=cwd)
     except subprocess.TimeoutExpired:
@@ -135,9 +143,6 @@ def _json_object(text: str) -> dict:
     start = text.find("{")
     if start < 0:
         return {}
-    # C++ prints infinities and NaNs in its own way; a report that holds one must not get lost.
-    python = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN", "-nan": "NaN"}
-    text = re.sub(r"(?m)(?<=: )-?(?:inf|nan)(?=,?$)", lambda m: python[m[0]], text)
     try:
         value, _ = json.JSONDecoder().raw_decode(text[start:])
     except ValueError:

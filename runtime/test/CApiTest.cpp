@@ -45,6 +45,10 @@ TEST(CApi, OpenQueryRunProfile) {
   llmpar_rt_options options{};
   options.profile = 1;
   llmpar_rt_instance *instance = nullptr;
+  options.lanes = "fast";
+  EXPECT_EQ(llmpar_rt_instance_create(program, &options, &instance), LLMPAR_RT_INVALID);
+  EXPECT_STREQ(llmpar_rt_last_error(), "no lane mode 'fast': auto, inline or threads expected");
+  options.lanes = "threads"; // there is one lane only
   ASSERT_EQ(llmpar_rt_instance_create(program, &options, &instance), LLMPAR_RT_OK) << llmpar_rt_last_error();
   llmpar_rt_program_close(program); // the instance keeps what it needs
   float x[6] = {1, 2, 3, 4, 5, 6};
@@ -58,6 +62,7 @@ TEST(CApi, OpenQueryRunProfile) {
   llmpar_rt_stats stats;
   llmpar_rt_get_stats(instance, &stats);
   EXPECT_EQ(stats.steps, 1u);
+  EXPECT_EQ(stats.threads, 2u);
   EXPECT_EQ(stats.activations_bytes, 8192u);
   ASSERT_EQ(llmpar_rt_profile_count(instance, 1), 1u);
   llmpar_rt_profile_entry entry;

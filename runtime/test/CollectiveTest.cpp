@@ -350,7 +350,8 @@ TEST_P(Collective, DifferentCollectivesInOneGroupAreReported) {
 INSTANTIATE_TEST_SUITE_P(Thread, Collective, testing::ValuesIn([] {
                            std::vector<Case> cases;
                            for (uint32_t members = 1; members <= 5; ++members)
-                             cases.push_back({"Members" + std::to_string(members), makeThreadWorld, members});
+                             cases.push_back({"Members" + std::to_string(members),
+                                              [](uint32_t ranks) { return makeThreadWorld(ranks); }, members});
                            return cases;
                          }()),
                          [](const auto &info) { return info.param.name; });

@@ -84,6 +84,18 @@ const Rejection rejections[] = {
     {"Kind", "unknown kind 500", [](auto &p) { first(p).ints[0] = 500; }},
     {"ResultShape", "the result is 3x2xf32, expected 2x3xf32", [](auto &p) { first(p).outputs[0]->shape = {3, 2}; }},
     {"Waits", "waits for record 0, which is not earlier", [](auto &p) { first(p).waits = {0}; }},
+    {"Lane", "unknown lane 3", [](auto &p) { first(p).lane = static_cast<fb::Lane>(3); }},
+    {"Race",
+     "rank 0, main record 1 (copy at 'layer0') and rank 0, main record 0 (binary at 'layer0') touch the same bytes "
+     "[64, 88) of activations; neither waits for the other",
+     [](auto &p) { p.record(0, KernelId::copy, {f32(64, {2, 3})}, {f32(128, {2, 3})}).lane = fb::Lane_Copy; }},
+    {"CollectivesOnTwoLanes",
+     "main record 2 (all_reduce at 'layer0') is on lane communication and rank 0, main record 1 (all_reduce at "
+     "'layer0') on lane compute: all collectives of an entry are on one lane",
+     [](auto &p) {
+       p.record(0, KernelId::all_reduce, {f32(128, {2})}, {f32(192, {2})}, {0}, {0});
+       p.record(0, KernelId::all_reduce, {f32(256, {2})}, {f32(320, {2})}, {0}, {0}).lane = fb::Lane_Communication;
+     }},
     {"Location", "location 9 of 2", [](auto &p) { first(p).location = 9; }},
     {"GroupOfAKernel", "has a group but is no collective", [](auto &p) { first(p).group = {0}; }},
     {"SliceOutside", "dimension 1: [1, +3) is outside of extent 3",
@@ -123,6 +135,19 @@ const Rejection rejections[] = {
 
 INSTANTIATE_TEST_SUITE_P(Program, Rejects, testing::ValuesIn(rejections),
                          [](const auto &info) { return std::string(info.param.name); });
+
+TEST(Program, AWaitOrdersWhatWouldBeARace) {
+  TestProgram p = addProgram();
+  fb::RecordT &copy = p.record(0, KernelId::copy, {f32(64, {2, 3})}, {f32(128, {2, 3})});
+  copy.lane = fb::Lane_Copy;
+  copy.waits = {0};
+  std::shared_ptr<const Program> program;
+  Status status = p.open(program);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(program->ranks[0].main[1].lane, Lane::Copy);
+  EXPECT_EQ(program->ranks[0].main[1].waits, std::vector<uint32_t>{0});
+  EXPECT_FALSE(program->ranks[0].mainOverlaps);
+}
 
 TEST(Program, CollectivesThatDoNotMeetAreFound) {
   auto open = [](TestProgram &p) {

@@ -173,3 +173,37 @@ func.func @nine_dimensions_are_too_many(%x: tensor<1x1x1x1x1x1x1x1x2xf32>) {
   llmpar.unary "neg" %x : (tensor<1x1x1x1x1x1x1x1x2xf32>) -> tensor<1x1x1x1x1x1x1x1x2xf32>
   return
 }
+
+// -----
+
+llmpar.weight @w : tensor<6x10xf32> from #llmpar.external<"w.bin", 0, 240>
+func.func @load_weight_has_the_weight_s_type() {
+  // expected-error @below {{of type 'tensor<6x5xf32>', but weight @w has type 'tensor<6x10xf32>'}}
+  %0 = llmpar.load_weight @w : tensor<6x5xf32>
+  return
+}
+
+// -----
+
+llmpar.weight @w : tensor<6x10xf32> from #llmpar.external<"w.bin", 0, 240>
+func.func @load_weight_of_a_shard_has_the_global_type() {
+  // expected-error @below {{of type 'tensor<6x20xf32>', but weight @w has type 'tensor<6x10xf32>'}}
+  %0 = llmpar.load_weight @w {llmpar.global = [tensor<6x20xf32>]} : tensor<6x10xf32>
+  return
+}
+
+// -----
+
+func.func @load_weight_names_a_weight() {
+  // expected-error @below {{weight @w is not defined}}
+  %0 = llmpar.load_weight @w : tensor<6x10xf32>
+  return
+}
+
+// -----
+
+func.func @reshard_keeps_the_type(%x: tensor<4x6xf32>) {
+  // expected-error @below {{requires the same type for all operands and results}}
+  %0 = llmpar.reshard %x : (tensor<4x6xf32>) -> tensor<4x3xf32>
+  return
+}

@@ -23,3 +23,22 @@ llmpar_rt.kernel "copy" ins(heap+0 : tensor<4xf32>) outs(activations+64 : tensor
 // expected-error @below {{has a mesh of 2 ranks and the programs of 0}}
 llmpar_rt.program @main mesh ["tp" = 2] model "" layout "" compiler "" {
 }
+
+// -----
+
+// expected-error @below {{unknown lane 'fast', expected compute, communication or copy}}
+llmpar_rt.kernel "copy" ins(activations+0 : tensor<4xf32>) outs(activations+64 : tensor<4xf32>) lane "fast"
+
+// -----
+
+llmpar_rt.program @main mesh [] model "" layout "" compiler "" {
+  llmpar_rt.rank 0 arenas [0, 128, 0] {
+    llmpar_rt.init {
+    }
+    llmpar_rt.main {
+      llmpar_rt.kernel "copy" ins(activations+0 : tensor<4xf32>) outs(activations+64 : tensor<4xf32>)
+      // expected-error @below {{is record 1 and waits for record 1, which is not an earlier one}}
+      llmpar_rt.kernel "copy" ins(activations+64 : tensor<4xf32>) outs(activations+0 : tensor<4xf32>) lane "copy" waits [1]
+    }
+  }
+}

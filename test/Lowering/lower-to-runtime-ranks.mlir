@@ -10,7 +10,7 @@
 // CHECK-NEXT:      llmpar_rt.slice_in "input0" starts [0, 0] to {{.*}} : tensor<4x3xf32>
 // CHECK-NEXT:      llmpar_rt.slice_out "output0" starts [0, 0] from activations+[[Y:[0-9]+]] : tensor<4x10xf32>
 // CHECK:             "matmul" ins({{.*}}, staging+0 : tensor<3x10xf32>) outs(activations+[[Y]] : tensor<4x10xf32>) ints [0, 0] flops 240
-// CHECK-NEXT:        "all_reduce" ins(activations+[[Y]] : tensor<4x10xf32>) outs(activations+[[Y]] : tensor<4x10xf32>) ints [0] group [0, 1] bytes 160
+// CHECK-NEXT:        "all_reduce" ins(activations+[[Y]] : tensor<4x10xf32>) outs(activations+[[Y]] : tensor<4x10xf32>) ints [0] group [0, 1] lane "communication" waits [0] bytes 160
 // CHECK:         llmpar_rt.rank 1
 // CHECK-NEXT:      llmpar_rt.load "w" from "mlp.data" + 0 shape [6, 10] starts [3, 0] to staging+0 : tensor<3x10xf32>
 // CHECK-NEXT:      llmpar_rt.slice_in "input0" starts [0, 3] to {{.*}} : tensor<4x3xf32>

@@ -1,7 +1,10 @@
 """The parsing and judging code of tools/dev."""
 
+import contextlib
+import io
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import onnx
 
 import support  # noqa: F401  (finds the scripts)
 import check_includes
+import check_onnx_ops
 import check_ops
 import fuzz_layouts
 import onnx_node_tests
@@ -45,7 +49,39 @@ class CheckOpsTest(unittest.TestCase):
         self.assertEqual(check_ops.kernels(text), {"select": False, "pad": True})
 
 
+class CheckOnnxOpsTest(unittest.TestCase):
+    def test_the_table_agrees_with_the_packages(self):
+        self.assertEqual(check_onnx_ops.check(check_onnx_ops.TABLE.read_text()), [])
+
+    def test_words_hold_in_their_opsets(self):
+        column = "keepdims axes!<13 noop>=18"
+        self.assertEqual(check_onnx_ops.words(column, 12), ["keepdims", "axes!"])
+        self.assertEqual(check_onnx_ops.words(column, 13), ["keepdims"])
+        self.assertEqual(check_onnx_ops.words(column, 18), ["keepdims", "noop"])
+        self.assertEqual(check_onnx_ops.count_range("1<13 1-2", 13), (1, 2))
+
+    def test_each_kind_of_drift_is_found(self):
+        text = check_onnx_ops.TABLE.read_text()
+        for old, new, expected in (
+                ('"Relu", "6 13 14"', '"Relu", "6 13"', "Relu (6 to 28): lists versions [6, 13], the schema has [6, 13, 14]"),
+                ('"Scatter", "9", 10', '"Scatter", "9", 9', "ends at 9, but does not change in opset 10"),
+                ('axes<18 keepdims', 'axis<18 keepdims', "has no attribute 'axis'"),
+                ('"axis!", ""', '"axis", ""', "requires attributes ['axis'], the table []"),
+                ('importWhere, "", "3"', 'importWhere, "", "3-4"', "takes 3 to 3 inputs, the table 3 to 4"),
+                ('"Relu"', '"Reluu"', "Reluu (6 to 28): neither onnx nor onnxruntime has it"),
+                ("#define ONNX_LATEST 28", "#define ONNX_LATEST 27", "ONNX_LATEST is 27")):
+            self.assertIn(old, text)
+            self.assertIn(expected, "\n".join(check_onnx_ops.check(text.replace(old, new))))
+
+
 class FuzzTest(unittest.TestCase):
+    def test_no_cases_is_a_usage_error(self):
+        with unittest.mock.patch("sys.argv", ["fuzz_layouts.py", "--count", "0"]), contextlib.redirect_stderr(io.StringIO()) as errors, \
+                self.assertRaises(SystemExit) as exit_code:
+            fuzz_layouts.parse()
+        self.assertEqual(exit_code.exception.code, 2)
+        self.assertIn("--count 0: at least 1 case", errors.getvalue())
+
     def test_a_case_is_a_function_of_seed_and_index(self):
         a, b, c = fuzz_layouts.make_case(5, 17), fuzz_layouts.make_case(5, 17), fuzz_layouts.make_case(6, 17)
         self.assertEqual(a.model.SerializeToString(), b.model.SerializeToString())

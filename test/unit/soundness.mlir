@@ -47,6 +47,19 @@ func.func @cast(%x: tensor<3x5xf32>) {
   return
 }
 
+func.func @unary_of_f16(%x: tensor<3x5xf16>) {
+  %0 = llmpar.unary "gelu" %x : (tensor<3x5xf16>) -> tensor<3x5xf16>
+  return
+}
+func.func @binary_of_bf16(%a: tensor<3x1x5xbf16>, %b: tensor<7x1xbf16>) {
+  %0 = llmpar.binary "mul" %a, %b : (tensor<3x1x5xbf16>, tensor<7x1xbf16>) -> tensor<3x7x5xbf16>
+  return
+}
+func.func @cast_from_f16_to_bf16(%x: tensor<3x5xf16>) {
+  %0 = llmpar.cast %x : (tensor<3x5xf16>) -> tensor<3x5xbf16>
+  return
+}
+
 //===-- Contractions
 func.func @matmul(%a: tensor<3x5xf32>, %b: tensor<5x7xf32>) {
   %0 = llmpar.matmul %a, %b : (tensor<3x5xf32>, tensor<5x7xf32>) -> tensor<3x7xf32>
@@ -89,6 +102,20 @@ func.func @conv_with_bias(%x: tensor<3x5x7xf32>, %w: tensor<4x5x3xf32>, %bias: t
 func.func @conv_of_groups(%x: tensor<3x6x7xf32>, %w: tensor<9x2x3xf32>) {
   %0 = llmpar.conv %x, %w {group = 3, strides = array<i64: 1>, pads_begin = array<i64: 1>, pads_end = array<i64: 1>, dilations = array<i64: 1>}
      : (tensor<3x6x7xf32>, tensor<9x2x3xf32>) -> tensor<3x9x7xf32>
+  return
+}
+
+func.func @matmul_of_f16(%a: tensor<3x5xf16>, %b: tensor<5x7xf16>) {
+  %0 = llmpar.matmul %a, %b : (tensor<3x5xf16>, tensor<5x7xf16>) -> tensor<3x7xf16>
+  return
+}
+func.func @matmul_of_bf16_batches(%a: tensor<3x4x5xbf16>, %b: tensor<5x7xbf16>) {
+  %0 = llmpar.matmul %a, %b : (tensor<3x4x5xbf16>, tensor<5x7xbf16>) -> tensor<3x4x7xbf16>
+  return
+}
+func.func @conv_of_f16(%x: tensor<3x5x7xf16>, %w: tensor<4x5x3xf16>) {
+  %0 = llmpar.conv %x, %w {group = 1, strides = array<i64: 1>, pads_begin = array<i64: 1>, pads_end = array<i64: 0>, dilations = array<i64: 1>}
+     : (tensor<3x5x7xf16>, tensor<4x5x3xf16>) -> tensor<3x4x6xf16>
   return
 }
 
@@ -160,6 +187,39 @@ func.func @mean_pool_of_two_dimensions(%x: tensor<3x5x4x7xf32>) {
   return
 }
 
+func.func @reduce_sum_of_f16(%x: tensor<3x5x7xf16>) {
+  %0 = llmpar.reduce "sum" %x {axes = array<i64: 1>, keep_dims = true} : (tensor<3x5x7xf16>) -> tensor<3x1x7xf16>
+  return
+}
+func.func @reduce_sum_of_bf16(%x: tensor<3x5x7xbf16>) {
+  %0 = llmpar.reduce "sum" %x {axes = array<i64: 0, 2>, keep_dims = false} : (tensor<3x5x7xbf16>) -> tensor<5xbf16>
+  return
+}
+func.func @reduce_max_of_bf16(%x: tensor<3x5xbf16>) {
+  %0 = llmpar.reduce "max" %x {axes = array<i64: 1>, keep_dims = false} : (tensor<3x5xbf16>) -> tensor<3xbf16>
+  return
+}
+func.func @softmax_of_bf16(%x: tensor<3x5x7xbf16>) {
+  %0 = llmpar.softmax %x {axis = 2} : (tensor<3x5x7xbf16>) -> tensor<3x5x7xbf16>
+  return
+}
+func.func @layer_norm_of_f16(%x: tensor<3x5x7xf16>, %scale: tensor<7xf16>, %bias: tensor<7xf16>) {
+  %0 = llmpar.layer_norm %x, %scale, %bias {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xf16>, tensor<7xf16>, tensor<7xf16>) -> tensor<3x5x7xf16>
+  return
+}
+func.func @rms_norm_of_bf16(%x: tensor<3x5x7xbf16>, %scale: tensor<7xbf16>) {
+  %0 = llmpar.rms_norm %x, %scale {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xbf16>, tensor<7xbf16>) -> tensor<3x5x7xbf16>
+  return
+}
+func.func @cumsum_of_f16(%x: tensor<3x5xf16>) {
+  %0 = llmpar.cumsum %x {axis = 1, exclusive = false, reverse = false} : (tensor<3x5xf16>) -> tensor<3x5xf16>
+  return
+}
+func.func @top_k_of_bf16(%x: tensor<3x7xbf16>) {
+  %0:2 = llmpar.top_k %x {k = 3, axis = 1, largest = false} : (tensor<3x7xbf16>) -> (tensor<3x3xbf16>, tensor<3x3xi64>)
+  return
+}
+
 //===-- Indexing
 func.func @gather_rows_of_a_table(%data: tensor<7x5xf32>, %indices: tensor<2x3xi64>) {
   %0 = llmpar.gather %data, %indices {axis = 0} : (tensor<7x5xf32>, tensor<2x3xi64>) -> tensor<2x3x5xf32>
@@ -210,6 +270,16 @@ func.func @scatter_elements_into_a_part(%data: tensor<7x5x3xf32>, %indices: tens
   return
 }
 
+func.func @gather_of_bf16(%data: tensor<7x5xbf16>, %indices: tensor<2x3xi64>) {
+  %0 = llmpar.gather %data, %indices {axis = 0} : (tensor<7x5xbf16>, tensor<2x3xi64>) -> tensor<2x3x5xbf16>
+  return
+}
+func.func @scatter_nd_of_f16_adds(%data: tensor<7x5x3xf16>, %indices: tensor<4x1xi64>, %updates: tensor<4x5x3xf16>) {
+  %0 = llmpar.scatter_nd %data, %indices, %updates {reduction = "add"}
+     : (tensor<7x5x3xf16>, tensor<4x1xi64>, tensor<4x5x3xf16>) -> tensor<7x5x3xf16>
+  return
+}
+
 //===-- Layout
 func.func @transpose(%x: tensor<3x5x7xf32>) {
   %0 = llmpar.transpose %x {permutation = array<i64: 2, 0, 1>} : (tensor<3x5x7xf32>) -> tensor<7x3x5xf32>
@@ -257,5 +327,13 @@ func.func @pad(%x: tensor<3x5xf32>) {
 }
 func.func @pad_above_by_reflection(%x: tensor<3x5x7xf32>) {
   %0 = llmpar.pad %x {mode = 1, low = array<i64: 0, 0, 1>, value = 0.0} : (tensor<3x5x7xf32>) -> tensor<3x7x9xf32>
+  return
+}
+func.func @transpose_of_bf16(%x: tensor<3x5x7xbf16>) {
+  %0 = llmpar.transpose %x {permutation = array<i64: 2, 0, 1>} : (tensor<3x5x7xbf16>) -> tensor<7x3x5xbf16>
+  return
+}
+func.func @pad_of_f16(%x: tensor<3x5xf16>) {
+  %0 = llmpar.pad %x {mode = 0, low = array<i64: 0, 2>, value = 1.5} : (tensor<3x5xf16>) -> tensor<3x8xf16>
   return
 }

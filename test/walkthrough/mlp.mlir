@@ -100,8 +100,8 @@ func.func @main(%x: tensor<4x6xf32> {llmpar.name = "x"}) -> (tensor<4x6xf32> {ll
 // PROGRAM-NEXT:         llmpar_rt.kernel "binary" ins(activations+128 : tensor<4x4xf32>, weights+0 : tensor<4xf32>) outs(activations+128 : tensor<4x4xf32>) ints [0] flops 16 bytes 144
 // PROGRAM-NEXT:         llmpar_rt.kernel "unary" ins(activations+128 : tensor<4x4xf32>) outs(activations+128 : tensor<4x4xf32>) ints [11] floats [1.000000e+00, 0.000000e+00] flops 16 bytes 128
 // PROGRAM-NEXT:         llmpar_rt.kernel "matmul" ins(activations+128 : tensor<4x4xf32>, staging+128 : tensor<4x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0, 0] flops 192 bytes 256
-// PROGRAM-NEXT:         llmpar_rt.kernel "all_reduce" ins(activations+0 : tensor<4x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] group [0, 1, 2] bytes 128
-// PROGRAM-NEXT:         llmpar_rt.kernel "binary" ins(activations+0 : tensor<4x6xf32>, weights+64 : tensor<6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] flops 24 bytes 216
+// PROGRAM-NEXT:         llmpar_rt.kernel "all_reduce" ins(activations+0 : tensor<4x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] group [0, 1, 2] lane "communication" waits [3] bytes 128
+// PROGRAM-NEXT:         llmpar_rt.kernel "binary" ins(activations+0 : tensor<4x6xf32>, weights+64 : tensor<6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] waits [4] flops 24 bytes 216
 // PROGRAM-NEXT:       }
 // PROGRAM-NEXT:     }
 // END PROGRAM
@@ -120,8 +120,8 @@ func.func @main(%x: tensor<4x6xf32> {llmpar.name = "x"}) -> (tensor<4x6xf32> {ll
 // SHORT-NEXT:         llmpar_rt.kernel "binary" ins(activations+128 : tensor<4x2xf32>, weights+0 : tensor<2xf32>) outs(activations+128 : tensor<4x2xf32>) ints [0] flops 8 bytes 72
 // SHORT-NEXT:         llmpar_rt.kernel "unary" ins(activations+128 : tensor<4x2xf32>) outs(activations+128 : tensor<4x2xf32>) ints [11] floats [1.000000e+00, 0.000000e+00] flops 8 bytes 64
 // SHORT-NEXT:         llmpar_rt.kernel "matmul" ins(activations+128 : tensor<4x2xf32>, staging+64 : tensor<2x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0, 0] flops 96 bytes 176
-// SHORT-NEXT:         llmpar_rt.kernel "all_reduce" ins(activations+0 : tensor<4x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] group [0, 1, 2] bytes 128
-// SHORT-NEXT:         llmpar_rt.kernel "binary" ins(activations+0 : tensor<4x6xf32>, weights+64 : tensor<6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] flops 24 bytes 216
+// SHORT-NEXT:         llmpar_rt.kernel "all_reduce" ins(activations+0 : tensor<4x6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] group [0, 1, 2] lane "communication" waits [3] bytes 128
+// SHORT-NEXT:         llmpar_rt.kernel "binary" ins(activations+0 : tensor<4x6xf32>, weights+64 : tensor<6xf32>) outs(activations+0 : tensor<4x6xf32>) ints [0] waits [4] flops 24 bytes 216
 // SHORT-NEXT:       }
 // SHORT-NEXT:     }
 // END SHORT
@@ -131,6 +131,6 @@ func.func @main(%x: tensor<4x6xf32> {llmpar.name = "x"}) -> (tensor<4x6xf32> {ll
 // TRACE-NEXT: rank 2 #1 binary(4x2xf32@activations+128, 2xf32@weights+0) -> 4x2xf32@activations+128 {0}
 // TRACE-NEXT: rank 2 #2 unary(4x2xf32@activations+128) -> 4x2xf32@activations+128 {11} <1, 0>
 // TRACE-NEXT: rank 2 #3 matmul(4x2xf32@activations+128, 2x6xf32@staging+64) -> 4x6xf32@activations+0 {0, 0}
-// TRACE-NEXT: rank 2 #4 all_reduce(4x6xf32@activations+0) -> 4x6xf32@activations+0 {0} group [0, 1, 2]
-// TRACE-NEXT: rank 2 #5 binary(4x6xf32@activations+0, 6xf32@weights+64) -> 4x6xf32@activations+0 {0}
+// TRACE-NEXT: rank 2 #4 all_reduce(4x6xf32@activations+0) -> 4x6xf32@activations+0 {0} group [0, 1, 2] lane communication waits [3]
+// TRACE-NEXT: rank 2 #5 binary(4x6xf32@activations+0, 6xf32@weights+64) -> 4x6xf32@activations+0 {0} waits [4]
 // END TRACE

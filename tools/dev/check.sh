@@ -26,7 +26,7 @@ done
 
 # A step prints what it finds and returns 0 (ok), 77 (skipped) or anything else (failed).
 step_includes() { "$LLMPAR_PYTHON" tools/dev/check_includes.py; }
-step_ops() { "$LLMPAR_PYTHON" tools/dev/check_ops.py; }
+step_ops() { "$LLMPAR_PYTHON" tools/dev/check_ops.py && "$LLMPAR_PYTHON" tools/dev/check_onnx_ops.py; }
 step_docs() { "$LLMPAR_PYTHON" tools/dev/gen_docs.py --check --strict; }
 step_python() { "$LLMPAR_PYTHON" -m unittest discover -s test/python -t test/python; }
 step_ctest() { ctest --test-dir "$LLMPAR_BUILD" --output-on-failure --no-tests=error -j "$(nproc)"; }

@@ -332,7 +332,7 @@ def run_case(index: int, options: argparse.Namespace) -> tuple[int, Outcome, Pat
     case = make_case(options.seed, index)
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{options.seed}-{index}-"))
     onnx.save(case.model, folder / "model.onnx")
-    arguments = ["verify", folder / "model.onnx", "--device", options.device, *case.flags]
+    arguments = ["verify", folder / "model.onnx", "--device", options.device, "--lanes", options.lanes, *case.flags]
     for name, value in case.inputs.items():
         np.save(folder / f"{name}.npy", value)
         arguments.append(f"--input={name}=@{folder / name}.npy")
@@ -353,7 +353,7 @@ def print_failure(index: int, outcome: Outcome, folder: Path, case: Case, option
     (kept / "command.txt").write_text(command + "\n")
     print(f"\ncase {index} ({'exact' if case.exact else 'real'}, {len(case.model.graph.node)} nodes, {' '.join(case.flags)})\n"
           f"  {outcome.kind.value}: {outcome.error}\n"
-          f"  repeat: tools/dev/fuzz_layouts.py --seed {options.seed} --case {index} --device {options.device}\n"
+          f"  repeat: tools/dev/fuzz_layouts.py --seed {options.seed} --case {index} --device {options.device} --lanes {options.lanes}\n"
           f"  or:     {command}", flush=True)
 
 
@@ -395,12 +395,16 @@ examples:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, metavar="K", help="only this case")
     parser.add_argument("--device", default="reference", help="reference or cpu (default: %(default)s)")
+    parser.add_argument("--lanes", default="auto", help="auto, inline or threads (default: %(default)s)")
     parser.add_argument("--atol", type=float, default=1e-4, help="of real cases (default: %(default)s)")
     parser.add_argument("--rtol", type=float, default=1e-4, help="of real cases (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default: %(default)s)")
     parser.add_argument("--show", type=int, default=20, help="failures that are printed and kept (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one case (default: %(default)s)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.count < 1:
+        parser.error(f"--count {options.count}: at least 1 case")
+    return options
 
 
 if __name__ == "__main__":

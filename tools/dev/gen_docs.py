@@ -51,7 +51,7 @@ def entries(path, macro):
 
 # Pages. Each returns (source for the notice, Markdown without the notice).
 
-COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "i": "inspect"}
+COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "p": "plan", "m": "compare", "x": "export", "d": "diff", "k": "cluster", "i": "inspect"}
 
 
 def options_page(_build):
@@ -108,6 +108,19 @@ of the leading ones.
     return "include/llmpar/Dialect/LlmparOps.td", body + table(["op", "factor rule", "FLOPs", "meaning"], rows)
 
 
+OPERATORS = """# ONNX operators
+
+Supported are models of opsets 9 to 24. An older or newer opset of the model is accepted if it is within the opsets of
+every operator that the model uses. Everything that a row does not name is refused with the node's name: an unknown
+attribute, a missing one, a value that is not supported, too many or too few inputs or outputs.
+
+- Inputs and outputs: `1-3` is one to three, `2-*` two or more.
+- Attributes: `axis!` must be given; `spatial=1` may only be 1.
+- `axes<13` holds in opsets before 13, `noop_with_empty_axes>=13` from 13 on; of counts the first that holds.
+
+"""
+
+
 def operators_page(build):
     tool = build / "bin/llmpar"
     if not tool.exists():
@@ -115,10 +128,18 @@ def operators_page(build):
     done = subprocess.run([tool, "inspect", "--ops"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"error: llmpar inspect --ops: exit code {done.returncode}\n{done.stderr}")
-    body = re.sub(r"\| (\d+) to 99 \|", r"| \1 and later |", done.stdout.strip()) + "\n"
-    if not body.startswith("# "):
-        body = "# ONNX operators\n\n" + body
-    return "`llmpar inspect --ops` (lib/Frontend/OnnxOps.def)", body
+    return "`llmpar inspect --ops` (include/llmpar/Frontend/OnnxOps.def)", OPERATORS + done.stdout.replace("<", "\\<")
+
+
+def published_costs_page(build):
+    tool = build / "bin/llmpar-check-costs"
+    if not tool.exists():
+        raise Skip(f"{tool} is not built")
+    done = subprocess.run([tool, "--markdown"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"error: llmpar-check-costs: exit code {done.returncode}\n{done.stderr}")
+    body = "# The cost model beside published figures\n\n`llmpar-check-costs` prints this page; docs/cost-model.md explains the model.\n"
+    return "`llmpar-check-costs` (test/unit/PublishedCosts.def)", body + done.stdout
 
 
 def tablegen_pages(names, title, source):
@@ -140,6 +161,7 @@ PAGES = {
     "kernels.md": kernels_page,
     "factor-rules.md": factor_rules_page,
     "operators.md": operators_page,
+    "published-costs.md": published_costs_page,
     "passes.md": tablegen_pages(["llmpar-passes", "llmpar-lowering-passes"], "Passes",
                                 "include/llmpar/{Partition,Lowering}/Passes.td"),
     "llmpar-dialect.md": tablegen_pages(["llmpar-dialect"], "", "include/llmpar/Dialect/*.td"),

@@ -1,6 +1,9 @@
 //===- Options.cpp - The command line of llmpar-run ------------------------===//
 #include "Options.h"
 
+#include "../ExitCode.h"
+
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -19,18 +22,23 @@ Where:
   --device=NAME           cpu (default), reference (slow and exact) or trace
   --weights=DIR           folder of the weight files; default: the program's own folder
   --trace                 the same as --device=trace
+  --lanes=MODE            inline: a rank's records run in file order on one thread; threads: one for each
+                          lane (compute, communication); auto (default): threads if records may
+                          overlap and there are two cores for each rank
   --no-pinning            let threads move between cores
 
 Tensors (repeatable; without NAME= by position):
-  --input=NAME=2x3xf32=1,2,3,4,5,6     values; one value fills the tensor
+  --input=NAME=2x3xf32=1,2,3,4,5,6     values; one value fills the tensor; none: zeros
   --input=NAME=@FILE                   .npy, .npz or .pb (ONNX TensorProto)
   --input=NAME=2x3xf32=@FILE.bin       raw bytes
   --input=@FILE.npz                    every array, by name
   --data=DIR                           input_*.pb, and output_*.pb to compare with
-  --output=NAME=@FILE | @FILE | -      write .npy, .bin or .npz (all outputs); - prints
+  --output=NAME=@FILE                  write one output to an .npy or .bin file
+  --output=@FILE                       the next output in order; all of them if FILE is an .npz
+  --output=-                           print all of them
   --expected-output=...                like --input; compares
   --atol=X --rtol=X                    |actual - expected| <= atol + rtol |expected|
-                                       default 1e-5 and 1e-4
+                                       default 1e-4 and 1e-3
 
 Measuring:
   --repeat=N              N steps; prints the fastest, median and slowest
@@ -54,7 +62,8 @@ enum Option {
   optProfile,
   optJson,
   optTrace,
-  optNoPinning
+  optNoPinning,
+  optLanes
 };
 
 constexpr option longOptions[] = {
@@ -72,6 +81,7 @@ constexpr option longOptions[] = {
     {"json", no_argument, nullptr, optJson},
     {"trace", no_argument, nullptr, optTrace},
     {"no-pinning", no_argument, nullptr, optNoPinning},
+    {"lanes", required_argument, nullptr, optLanes},
     {"help", no_argument, nullptr, 'h'},
     {nullptr, 0, nullptr, 0},
 };
@@ -107,9 +117,9 @@ bool apply(int option, Options &options) {
     options.expected.emplace_back(optarg);
     return true;
   case optAtol:
-    return parseTolerance("atol", options.atol);
+    return parseTolerance("atol", options.tolerance.absolute);
   case optRtol:
-    return parseTolerance("rtol", options.rtol);
+    return parseTolerance("rtol", options.tolerance.relative);
   case optRepeat:
     options.repeat = std::strtol(optarg, &end, 10);
     if (*end == 0 && options.repeat >= 1)
@@ -125,19 +135,37 @@ bool apply(int option, Options &options) {
     return true;
   case optNoPinning:
     return options.noPinning = true;
+  case optLanes:
+    if (rt::Status status = rt::parseLaneMode(optarg, options.lanes); !status.ok()) {
+      std::fprintf(stderr, "llmpar-run: --lanes: %s\n", status.message().c_str());
+      return false;
+    }
+    return true;
   default: // getopt has printed what is wrong
     return false;
   }
 }
 
+/// What is wrong with options that are right one by one; empty if nothing.
+const char *conflict(const Options &options) {
+  bool usesTensors = !options.inputs.empty() || !options.outputs.empty() || !options.expected.empty() || !options.data.empty();
+  if (options.device == "trace" && (usesTensors || options.json || options.profile || options.repeat != 1))
+    return "--device=trace computes nothing: leave out --input, --data, --output, --expected-output, --json, --profile "
+           "and --repeat";
+  bool prints = std::find(options.outputs.begin(), options.outputs.end(), "-") != options.outputs.end();
+  if (options.json && prints)
+    return "--json and --output=- both write to standard output: choose one";
+  return "";
+}
+
 } // namespace
 
 bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
-  exitCode = exitUsage;
+  exitCode = tool::Usage;
   for (int option; (option = getopt_long(argc, argv, "h", longOptions, nullptr)) != -1;) {
     if (option == 'h') {
       std::fputs(help, stdout);
-      exitCode = exitOk;
+      exitCode = tool::Ok;
       return false;
     }
     if (!apply(option, options)) {
@@ -149,10 +177,14 @@ bool parseOptions(int argc, char **argv, Options &options, int &exitCode) {
     std::fprintf(stderr, "llmpar-run: one program file expected, %d given; see --help\n", argc - optind);
     return false;
   }
+  if (const char *message = conflict(options); *message) {
+    std::fprintf(stderr, "llmpar-run: %s\n", message);
+    return false;
+  }
   options.program = argv[optind];
   if (options.weights.empty()) {
     size_t slash = options.program.rfind('/');
-    options.weights = slash == std::string::npos ? "." : options.program.substr(0, slash + 1);
+    options.weights = slash == std::string::npos ? "" : slash == 0 ? "/" : options.program.substr(0, slash);
   }
   return true;
 }

@@ -2,32 +2,22 @@
 #ifndef LLMPAR_TOOLS_RUN_OPTIONS_H
 #define LLMPAR_TOOLS_RUN_OPTIONS_H
 
-#include <string>
-#include <vector>
+#include "core/Instance.h"
+#include "core/TensorArguments.h"
 
 namespace llmpar::run {
-
-/// Exit codes; `--help` documents them.
-enum Exit {
-  exitOk = 0,
-  exitInvalid = 1,
-  exitUsage = 2,
-  exitMismatch = 3,
-  exitDoesNotFit = 4,
-  exitDevice = 5,
-  exitInternal = 70
-};
 
 struct Options {
   std::string program, device = "cpu", weights, data;
   std::vector<std::string> inputs, outputs, expected; ///< values of --input, --output, --expected-output
-  double atol = 1e-5, rtol = 1e-4;
+  rt::Tolerance tolerance;
+  rt::LaneMode lanes = rt::LaneMode::Auto;
   long repeat = 1;
   bool profile = false, json = false, noPinning = false;
 };
 
-/// Fills `options`. Returns false if the process should end with `exitCode`: after --help (0) or an
-/// error that was printed (2).
+/// Fills `options`. Returns false if the process should end with `exitCode`: after --help (Ok) or an
+/// error that was printed (Usage).
 bool parseOptions(int argc, char **argv, Options &options, int &exitCode);
 
 } // namespace llmpar::run

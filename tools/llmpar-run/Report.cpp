@@ -1,8 +1,9 @@
 //===- Report.cpp - What llmpar-run prints ---------------------------------===//
 #include "Report.h"
 
+#include "core/Json.h"
+
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -39,28 +40,6 @@ std::vector<KernelTotal> totalsByKernel(const Instance &instance) {
   return sorted;
 }
 
-std::string quoted(std::string_view text) {
-  std::string result = "\"";
-  for (char c : text) {
-    char escape[8];
-    if (c == '"' || c == '\\')
-      result += std::string("\\") + c;
-    else if (static_cast<unsigned char>(c) < 0x20) {
-      std::snprintf(escape, sizeof escape, "\\u%04x", c);
-      result += escape;
-    } else
-      result += c;
-  }
-  return result + '"';
-}
-
-/// JSON has no NaN and no infinity.
-std::string jsonNumber(double value) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return std::isfinite(value) ? text : "null";
-}
-
 void printProfile(const Instance &instance) {
   std::printf("%-18s %10s %12s %10s\n", "kernel", "calls", "seconds", "Gflop/s");
   for (const KernelTotal &total : totalsByKernel(instance))
@@ -86,44 +65,45 @@ void printProfile(const Instance &instance) {
 void printJson(const Options &options, const Instance &instance, const std::vector<double> &seconds,
                const std::vector<NamedComparison> &comparisons) {
   InstanceStats stats = instance.stats();
-  std::printf("{\"program\": %s, \"device\": %s, \"ranks\": %zu", quoted(options.program).c_str(),
-              quoted(options.device).c_str(), instance.program().ranks.size());
-  std::printf(", \"set_up_seconds\": %s, \"step_seconds\": [", jsonNumber(stats.setUpSeconds).c_str());
-  for (size_t i = 0; i < seconds.size(); ++i)
-    std::printf("%s%s", i ? ", " : "", jsonNumber(seconds[i]).c_str());
-  auto number = [](const char *name, uint64_t value) {
-    std::printf(", \"%s\": %llu", name, static_cast<unsigned long long>(value));
-  };
-  std::printf("]");
-  number("bytes_sent_per_step", stats.bytesSentPerStep);
-  number("weights_bytes", stats.arenaBytes[0]);
-  number("activations_bytes", stats.arenaBytes[1]);
-  number("staging_bytes", stats.arenaBytes[2]);
-  number("packed_bytes", stats.packedBytes);
-  number("peak_bytes", stats.peakBytes);
-  number("resident_bytes", stats.residentBytes);
-  std::printf(", \"comparisons\": [");
-  for (size_t i = 0; i < comparisons.size(); ++i) {
-    const Comparison &c = comparisons[i].comparison;
-    std::printf(
-        "%s{\"output\": %s, \"match\": %s, \"max_abs\": %s, \"max_rel\": %s, \"mismatches\": %lld, \"message\": %s}",
-        i ? ", " : "", quoted(comparisons[i].output).c_str(), c.match ? "true" : "false",
-        jsonNumber(c.maxAbsolute).c_str(), jsonNumber(c.maxRelative).c_str(), static_cast<long long>(c.mismatches),
-        quoted(c.message).c_str());
-  }
-  std::printf("]");
+  JsonArray steps, outputs;
+  for (double second : seconds)
+    steps.add(second);
+  for (const NamedComparison &c : comparisons)
+    outputs.add(JsonObject()
+                    .add("name", c.output)
+                    .add("against", c.against)
+                    .add("match", c.comparison.match)
+                    .add("max_abs", c.comparison.maxAbsolute)
+                    .add("max_rel", c.comparison.maxRelative)
+                    .add("mismatches", c.comparison.mismatches)
+                    .add("message", c.comparison.message));
+  JsonObject report;
+  report.add("ok", std::ranges::all_of(comparisons, [](const NamedComparison &c) { return c.comparison.match; }))
+      .add("program", options.program)
+      .add("device", options.device)
+      .add("ranks", instance.program().ranks.size())
+      .add("threads", stats.threads)
+      .add("set_up_seconds", stats.setUpSeconds)
+      .add("step_seconds", steps)
+      .add("communication_bytes", stats.bytesSentPerStep)
+      .add("weights_bytes", stats.arenaBytes[0])
+      .add("activations_bytes", stats.arenaBytes[1])
+      .add("staging_bytes", stats.arenaBytes[2])
+      .add("packed_bytes", stats.packedBytes)
+      .add("peak_bytes", stats.peakBytes)
+      .add("resident_bytes", stats.residentBytes)
+      .add("outputs", outputs);
   if (options.profile) {
-    std::printf(", \"kernels\": [");
-    const char *separator = "";
-    for (const KernelTotal &total : totalsByKernel(instance)) {
-      std::printf("%s{\"kernel\": %s, \"calls\": %llu, \"seconds\": %s, \"flops\": %s}", separator,
-                  quoted(total.name).c_str(), static_cast<unsigned long long>(total.calls),
-                  jsonNumber(total.seconds).c_str(), jsonNumber(total.flops).c_str());
-      separator = ", ";
-    }
-    std::printf("]");
+    JsonArray kernels;
+    for (const KernelTotal &total : totalsByKernel(instance))
+      kernels.add(JsonObject()
+                      .add("kernel", total.name)
+                      .add("calls", total.calls)
+                      .add("seconds", total.seconds)
+                      .add("flops", total.flops));
+    report.add("kernels", kernels);
   }
-  std::puts("}");
+  std::puts(report.text().c_str());
 }
 
 } // namespace
@@ -146,20 +126,6 @@ void printReport(const Options &options, const Instance &instance, std::vector<d
   }
   if (options.profile)
     printProfile(instance);
-}
-
-void printTensor(const HostTensor &tensor) {
-  std::printf("%s: %s = [", tensor.name.c_str(), describeTensor(tensor).c_str());
-  int64_t shown = std::min<int64_t>(tensor.elements(), 64);
-  dispatch(tensor.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (int64_t i = 0; i < shown; ++i)
-      if constexpr (std::is_integral_v<T>)
-        std::printf("%s%s", i ? ", " : "", std::to_string(tensor.as<T>()[i]).c_str());
-      else
-        std::printf("%s%.7g", i ? ", " : "", static_cast<double>(tensor.as<T>()[i]));
-  });
-  std::printf("%s]\n", shown < tensor.elements() ? ", ..." : "");
 }
 
 } // namespace llmpar::run

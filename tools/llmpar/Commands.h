@@ -2,6 +2,7 @@
 #ifndef LLMPAR_TOOLS_COMMANDS_H
 #define LLMPAR_TOOLS_COMMANDS_H
 
+#include "../ExitCode.h"
 #include <string>
 #include <vector>
 
@@ -13,18 +14,22 @@ template <typename T> using Value = T;
 /// One field per line of Driver/Options.def; defaults are set in llmpar.cpp.
 struct Options {
   std::string model;
+  std::string other; ///< second plan of `llmpar diff`, name of `llmpar cluster show`; the first word is `model`
 #define LLMPAR_OPTION(kind, type, field, flag, commands, value, help) kind<type> field{};
 #include "llmpar/Driver/Options.def"
 };
 
-/// Exit codes of every tool (docs: README).
-enum Exit : int { Ok = 0, CompileError = 1, Usage = 2, Mismatch = 3, DoesNotFit = 4, DeviceFailure = 5, Internal = 70 };
-
+// Each returns the exit code.
 int compileCommand(const Options &options);
 int runCommand(const Options &options);
 int verifyCommand(const Options &options);
 int benchCommand(const Options &options);
 int inspectCommand(const Options &options);
+int planCommand(const Options &options);
+int compareCommand(const Options &options);
+int exportCommand(const Options &options);
+int diffCommand(const Options &options);
+int clusterCommand(const Options &options);
 
 } // namespace llmpar::tool
 

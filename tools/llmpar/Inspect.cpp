@@ -3,9 +3,7 @@
 
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/MLIRContext.h"
 
@@ -18,6 +16,47 @@ static std::string typeText(const OnnxSignature::Tensor &tensor) {
   return text + "]";
 }
 
+namespace {
+struct Row {
+  std::string kind, name, type; ///< kind: "input" or "output"
+};
+} // namespace
+
+static rt::JsonArray tensorsJson(llvm::ArrayRef<Row> rows) {
+  rt::JsonArray tensors;
+  for (const Row &row : rows)
+    tensors.add(rt::JsonObject().add("kind", row.kind).add("name", row.name).add("type", row.type));
+  return tensors;
+}
+
+static void printRows(llvm::ArrayRef<Row> rows) {
+  for (const Row &row : rows)
+    llvm::outs() << llvm::formatv("{0,-7} {1,-32} {2}\n", row.kind, row.name, row.type);
+}
+
+static int inspectOps(const Options &options) {
+  if (options.json) {
+    rt::JsonArray ops;
+    for (const SupportedOp &op : supportedOps())
+      ops.add(rt::JsonObject()
+                  .add("domain", op.domain)
+                  .add("name", op.name)
+                  .add("opsets", op.opsets)
+                  .add("inputs", op.inputs)
+                  .add("outputs", op.outputs)
+                  .add("attributes", op.attributes)
+                  .add("notes", op.notes));
+    print(rt::JsonObject().add("operators", ops));
+    return Ok;
+  }
+  llvm::outs() << "| domain | operator | opsets | inputs | outputs | attributes | notes |\n"
+               << "| --- | --- | --- | --- | --- | --- | --- |\n";
+  for (const SupportedOp &op : supportedOps())
+    llvm::outs() << "| " << op.domain << " | " << op.name << " | " << op.opsets << " | " << op.inputs << " | " << op.outputs
+                 << " | " << op.attributes << " | " << op.notes << " |\n";
+  return Ok;
+}
+
 static int inspectProgram(const Options &options) {
   llmpar_rt_program *program = nullptr;
   Failure failure;
@@ -25,7 +64,7 @@ static int inspectProgram(const Options &options) {
     failure.setRuntime(code);
     return failure.report(options);
   }
-  llvm::json::Array io;
+  std::vector<Row> rows;
   auto list = [&](const char *kind, size_t count, auto get) {
     for (size_t i = 0; i < count; ++i) {
       llmpar_rt_tensor info;
@@ -33,31 +72,27 @@ static int inspectProgram(const Options &options) {
       std::string type;
       for (int d = 0; d < info.rank; ++d)
         type += std::to_string(info.shape[d]) + "x";
-      io.push_back(llvm::json::Object{{"kind", kind}, {"name", info.name}, {"type", type + info.dtype}});
+      rows.push_back({kind, info.name, type + info.dtype});
     }
   };
   list("input", llmpar_rt_input_count(program), llmpar_rt_input);
   list("output", llmpar_rt_output_count(program), llmpar_rt_output);
   if (options.json) {
-    llvm::outs() << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{
-                                                 {"ranks", static_cast<int64_t>(llmpar_rt_rank_count(program))},
-                                                 {"layout", llmpar_rt_program_layout(program)},
-                                                 {"tensors", std::move(io)}}));
+    print(rt::JsonObject()
+              .add("ranks", llmpar_rt_rank_count(program))
+              .add("layout", llmpar_rt_program_layout(program))
+              .add("tensors", tensorsJson(rows)));
   } else {
     llvm::outs() << "ranks   " << llmpar_rt_rank_count(program) << "\n";
-    for (const llvm::json::Value &entry : io)
-      llvm::outs() << llvm::formatv("{0,-7} {1,-32} {2}\n", *entry.getAsObject()->getString("kind"),
-                                    *entry.getAsObject()->getString("name"), *entry.getAsObject()->getString("type"));
+    printRows(rows);
   }
   llmpar_rt_program_close(program);
   return Ok;
 }
 
 int inspectCommand(const Options &options) {
-  if (options.ops) {
-    printSupportedOps(llvm::outs());
-    return Ok;
-  }
+  if (options.ops)
+    return inspectOps(options);
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return inspectProgram(options);
   mlir::MLIRContext context;
@@ -70,24 +105,22 @@ int inspectCommand(const Options &options) {
   std::optional<OnnxSignature> signature = readOnnxSignature(context, options.model);
   if (!signature)
     return failure.report(options);
+  std::vector<Row> rows;
+  for (const auto &tensor : signature->inputs)
+    rows.push_back({"input", tensor.name, typeText(tensor)});
+  for (const auto &tensor : signature->outputs)
+    rows.push_back({"output", tensor.name, typeText(tensor)});
   if (options.json) {
-    llvm::json::Array io;
-    llvm::json::Object operators;
-    for (const auto &tensor : signature->inputs)
-      io.push_back(llvm::json::Object{{"kind", "input"}, {"name", tensor.name}, {"type", typeText(tensor)}});
-    for (const auto &tensor : signature->outputs)
-      io.push_back(llvm::json::Object{{"kind", "output"}, {"name", tensor.name}, {"type", typeText(tensor)}});
+    rt::JsonObject operators;
     for (const auto &[name, op] : signature->operators)
-      operators[name] = llvm::json::Object{{"count", op.count}, {"supported", op.supported}};
-    llvm::outs() << llvm::formatv("{0:2}\n", llvm::json::Value(llvm::json::Object{{"ir_version", signature->irVersion},
-                                                                                  {"tensors", std::move(io)},
-                                                                                  {"operators", std::move(operators)}}));
+      operators.add(name, rt::JsonObject().add("count", op.count).add("supported", op.supported));
+    print(rt::JsonObject()
+              .add("ir_version", signature->irVersion)
+              .add("tensors", tensorsJson(rows))
+              .add("operators", operators));
     return Ok;
   }
-  for (const auto &tensor : signature->inputs)
-    llvm::outs() << llvm::formatv("input   {0,-32} {1}\n", tensor.name, typeText(tensor));
-  for (const auto &tensor : signature->outputs)
-    llvm::outs() << llvm::formatv("output  {0,-32} {1}\n", tensor.name, typeText(tensor));
+  printRows(rows);
   for (const auto &[name, op] : signature->operators)
     llvm::outs() << llvm::formatv("op      {0,-32} {1}{2}\n", name, op.count, op.supported ? "" : "  not supported");
   return Ok;

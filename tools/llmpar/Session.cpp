@@ -3,9 +3,6 @@
 
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Diagnostics.h"
@@ -20,35 +17,25 @@ bool Failure::set(int newCode, std::string text) {
   }
   return false;
 }
-bool Failure::set(const rt::Status &status) { return set(static_cast<int>(status.code()), status.message()); }
+bool Failure::check(const rt::Status &status, Exit invalid) {
+  return status.ok() || set(exitCodeOf(status, invalid), status.message());
+}
 bool Failure::setRuntime(llmpar_rt_code runtimeCode) { return set(static_cast<int>(runtimeCode), llmpar_rt_last_error()); }
 
 int Failure::report(const Options &options) const {
   if (options.json)
-    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(llvm::json::Object{
-                                               {"ok", false}, {"code", code}, {"error", message}, {"layout", options.layout}}))
-                 << "\n";
+    print(rt::JsonObject().add("ok", false).add("code", code).add("error", message).add("layout", options.layout));
   llvm::errs() << "error: " << message << "\n";
   return code;
 }
 
-bool readGiven(const Options &options, Given &given, Failure &failure) {
-  for (const std::string &input : options.inputs)
-    if (rt::Status status = rt::parseTensorArgument(input, given.inputs); !status.ok())
-      return failure.set(Usage, "--input=" + input + ": " + status.message());
-  for (const std::string &output : options.expected)
-    if (rt::Status status = rt::parseTensorArgument(output, given.expected); !status.ok())
-      return failure.set(Usage, "--expected-output=" + output + ": " + status.message());
-  if (options.data.empty())
-    return true;
-  size_t before = given.inputs.size(), expectedBefore = given.expected.size();
-  if (rt::Status status = rt::readTestData(options.data, "input", given.inputs); !status.ok())
-    return failure.set(Usage, "--data " + options.data + ": " + status.message());
-  if (rt::Status status = rt::readTestData(options.data, "output", given.expected); !status.ok())
-    return failure.set(Usage, "--data " + options.data + ": " + status.message());
-  given.fromData = given.inputs.size() - before;
-  given.expectedFromData = given.expected.size() - expectedBefore;
-  return true;
+void print(const rt::JsonObject &object) { llvm::outs() << object.text() << "\n"; }
+
+bool readInputs(const Options &options, Given &given, Failure &failure) {
+  return failure.check(rt::readGiven(rt::Side::Inputs, options.inputs, options.data, given.inputs));
+}
+bool readExpected(const Options &options, Given &given, Failure &failure) {
+  return failure.check(rt::readGiven(rt::Side::Outputs, options.expected, options.data, given.expected));
 }
 
 /// "model.onnx: node 'x': message" from an MLIR location.
@@ -81,45 +68,33 @@ void prepareContext(mlir::MLIRContext &context) {
   context.loadAllAvailableDialects();
 }
 
-/// The given tensor of each input, null for those that are missing: by name, unnamed ones by
-/// position.
-static std::vector<const rt::HostTensor *> matchInputs(const Given &given, llvm::ArrayRef<std::string> names) {
-  std::vector<const rt::HostTensor *> chosen(names.size(), nullptr);
-  std::vector<size_t> others;
-  for (auto [index, tensor] : llvm::enumerate(given.inputs)) {
-    const std::string *known = llvm::find(names, tensor.name);
-    if (known != names.end())
-      chosen[known - names.begin()] = &tensor;
-    else
-      others.push_back(index);
-  }
-  bool named = others.size() < given.inputs.size();
-  for (size_t index : others) {
-    // A name that is not the model's counts as a position only in a folder where no name is the model's.
-    bool isData = index >= given.inputs.size() - given.fromData;
-    bool byPosition = given.inputs[index].name.empty() || (isData && !named);
-    if (byPosition && index < chosen.size() && !chosen[index])
-      chosen[index] = &given.inputs[index];
-  }
-  return chosen;
-}
-
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,
-                         Failure &failure) {
+                         Progress &progress, Failure &failure) {
   CompileOptions compile;
   compile.mesh = method.mesh;
   compile.layout = method.layout;
   compile.dims = options.dims;
   if (!method.isBaseline) {
     compile.pins = options.pins;
+    compile.planFile = options.planFile;
+    compile.deviceConfiguration = options.deviceConfiguration;
     compile.dumpDir = options.dumpDir;
   }
   compile.compileTo = options.compileTo;
+  compile.search = method.search;
+  compile.cluster = method.isBaseline ? "" : options.cluster;
+  compile.plan.timeSeconds = options.timeLimit;
+  compile.plan.progress = method.progress;
+  compile.onPhase = [&](llvm::StringRef phase) { progress.phase(("compile, " + phase).str()); };
   std::string message;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error) {
       if (message.empty())
         message = describe(diagnostic);
+      return mlir::success();
+    }
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning) {
+      llvm::errs() << "warning: " << describe(diagnostic) << "\n";
       return mlir::success();
     }
     return mlir::failure();
@@ -135,7 +110,10 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
     std::vector<std::string> names;
     for (const OnnxSignature::Tensor &input : signature->inputs)
       names.push_back(input.name);
-    for (auto [index, tensor] : llvm::enumerate(matchInputs(given, names)))
+    std::vector<const rt::HostTensor *> placed;
+    if (!failure.check(rt::placeInputs(given.inputs, names, placed)))
+      return {};
+    for (auto [index, tensor] : llvm::enumerate(placed))
       if (tensor)
         compile.inputShapes[names[index]] = llvm::SmallVector<int64_t>(tensor->shape.begin(), tensor->shape.end());
   }
@@ -150,40 +128,71 @@ Session::~Session() {
   llmpar_rt_program_close(program_);
 }
 
-bool Session::open(const Options &options, const Given &given, const Method &method, Failure &failure) {
+bool Session::openProgram(const Options &options, const Given &given, const Method &method, Progress &progress,
+                          Failure &failure) {
   llmpar_rt_code code;
   if (llvm::StringRef(options.model).ends_with(".llmpar")) {
     if (!options.mesh.empty() || options.layout != "single" || !options.pins.empty() || !options.dims.empty() ||
-        !options.dumpDir.empty())
-      return failure.set(Usage, options.model + " is compiled: --mesh, --layout, --shard, --dim and --dump-dir belong to "
+        !options.dumpDir.empty() || !options.planFile.empty() || !options.deviceConfiguration.empty())
+      return failure.set(Usage, options.model + " is compiled: --mesh, --layout, --plan, --device-config, --shard, --dim and --dump-dir belong to "
                                                 "`llmpar compile`");
     code = llmpar_rt_program_open(options.model.c_str(), &program_);
   } else {
     mlir::MLIRContext context;
     prepareContext(context);
-    CompileResult compiled = compileFor(context, options, given, method, failure);
+    CompileResult compiled = compileFor(context, options, given, method, progress, failure);
     if (!compiled.ok)
       return false;
     code = llmpar_rt_program_open_memory(compiled.program.data(), compiled.program.size(), &program_);
   }
-  if (code != LLMPAR_RT_OK)
-    return failure.setRuntime(code);
+  return code == LLMPAR_RT_OK || failure.setRuntime(code);
+}
+
+bool Session::open(const Options &options, const Given &given, const Method &method, Failure &failure) {
+  Progress progress;
+  if (!openProgram(options, given, method, progress, failure) || !placeTensors(options, given, method, failure))
+    return false;
   std::string folder = options.weights.empty() ? llvm::sys::path::parent_path(options.model).str() : options.weights;
   llmpar_rt_options runtime{};
   runtime.device = options.device.c_str();
+  runtime.lanes = options.lanes.c_str();
   runtime.weights_directory = folder.c_str();
-  if (code = llmpar_rt_instance_create(program_, &runtime, &instance_); code != LLMPAR_RT_OK)
-    return failure.setRuntime(code);
-  for (size_t i = 0, count = llmpar_rt_output_count(program_); i < count; ++i) {
-    llmpar_rt_tensor info;
-    llmpar_rt_output(program_, i, &info);
-    rt::HostTensor &output = outputs_.emplace_back();
-    output.name = info.name;
-    output.dtype = static_cast<DType>(info.dtype_code);
-    output.shape.assign(info.shape, info.shape + info.rank);
-    output.data.resize(info.bytes);
+  progress.phase("load weights");
+  llmpar_rt_code code = llmpar_rt_instance_create(program_, &runtime, &instance_);
+  return code == LLMPAR_RT_OK || failure.setRuntime(code);
+}
+
+using Describe = llmpar_rt_code(const llmpar_rt_program *program, size_t index, llmpar_rt_tensor *tensor);
+
+static std::vector<rt::TensorInfo> tensorInfos(const llmpar_rt_program *program, size_t count, Describe *describe) {
+  std::vector<rt::TensorInfo> infos;
+  for (size_t i = 0; i < count; ++i) {
+    llmpar_rt_tensor tensor;
+    describe(program, i, &tensor);
+    infos.push_back({tensor.name, static_cast<DType>(tensor.dtype_code), {tensor.shape, tensor.shape + tensor.rank}});
   }
-  return true;
+  return infos;
+}
+
+bool Session::placeTensors(const Options &options, const Given &given, const Method &method, Failure &failure) {
+  std::vector<rt::TensorInfo> inputs = tensorInfos(program_, llmpar_rt_input_count(program_), llmpar_rt_input);
+  bool traces = options.device == "trace";
+  rt::Missing missing = traces ? rt::Missing::StaysNull : method.missing;
+  if (!failure.check(rt::bindInputs(given.inputs, inputs, missing, inputs_)))
+    return false;
+  if (traces)
+    return true;
+  std::vector<std::string> names;
+  for (rt::TensorInfo &info : tensorInfos(program_, llmpar_rt_output_count(program_), llmpar_rt_output)) {
+    names.push_back(info.name);
+    rt::HostTensor &output = outputs_.emplace_back(rt::HostTensor{info.name, info.dtype, info.shape, {}});
+    if (!failure.check(rt::allocateTensor(output)))
+      return false;
+  }
+  if (!method.isBaseline && (!failure.check(rt::placeExpected(given.expected, names, expected_)) ||
+                             !failure.check(rt::parseOutputs(options.outputs, names, targets_))))
+    return false;
+  return makeUpInputs(inputs, failure);
 }
 
 /// Something to measure with: small varied floats, ones elsewhere (token 1, an unmasked position).
@@ -198,41 +207,15 @@ static void makeUp(rt::HostTensor &tensor) {
     });
 }
 
-bool Session::bindInputs(const Given &given, bool generate, Failure &failure) {
-  size_t count = llmpar_rt_input_count(program_);
-  auto infoOf = [&](size_t i) {
-    llmpar_rt_tensor info;
-    llmpar_rt_input(program_, i, &info);
-    return info;
-  };
-  std::vector<std::string> names;
-  for (size_t i = 0; i < count; ++i)
-    names.push_back(infoOf(i).name);
-  std::vector<const rt::HostTensor *> chosen = matchInputs(given, names);
-  for (const rt::HostTensor &tensor : llvm::ArrayRef(given.inputs).drop_back(given.fromData))
-    if (!llvm::is_contained(chosen, &tensor))
-      return failure.set(Usage, "the model has no input for '" + tensor.name + "' (" + rt::describeTensor(tensor) +
-                                    "); its inputs: " + llvm::join(names, ", "));
-  for (size_t i = 0; i < count; ++i) {
-    llmpar_rt_tensor info = infoOf(i);
-    rt::HostTensor wanted;
-    wanted.name = info.name;
-    wanted.dtype = static_cast<DType>(info.dtype_code);
-    wanted.shape.assign(info.shape, info.shape + info.rank);
-    if (!chosen[i] && !generate)
-      return failure.set(Usage, "input '" + wanted.name + "' is missing: add --input=" + wanted.name + "=" +
-                                    rt::describeTensor(wanted) + "=@file.npy");
-    if (!chosen[i]) {
-      wanted.data.resize(info.bytes);
-      makeUp(wanted);
-      inputs_.push_back(std::move(wanted));
+bool Session::makeUpInputs(llvm::ArrayRef<rt::TensorInfo> infos, Failure &failure) {
+  for (auto [info, input] : llvm::zip(infos, inputs_)) {
+    if (input)
       continue;
-    }
-    if (chosen[i]->dtype != wanted.dtype || chosen[i]->shape != wanted.shape)
-      return failure.set(Usage, "input '" + wanted.name + "': the model wants " + rt::describeTensor(wanted) + ", given is " +
-                                    rt::describeTensor(*chosen[i]));
-    inputs_.push_back(*chosen[i]);
-    inputs_.back().name = wanted.name;
+    madeUp_.push_back(std::make_unique<rt::HostTensor>(rt::HostTensor{info.name, info.dtype, info.shape, {}}));
+    if (!failure.check(rt::allocateTensor(*madeUp_.back())))
+      return false;
+    makeUp(*madeUp_.back());
+    input = madeUp_.back().get();
   }
   return true;
 }
@@ -240,13 +223,19 @@ bool Session::bindInputs(const Given &given, bool generate, Failure &failure) {
 bool Session::step(Failure &failure) {
   std::vector<const void *> in;
   std::vector<void *> out;
-  for (const rt::HostTensor &tensor : inputs_)
-    in.push_back(tensor.data.data());
+  for (const rt::HostTensor *tensor : inputs_)
+    in.push_back(tensor ? tensor->data.data() : nullptr); // null: a trace reads none
   for (rt::HostTensor &tensor : outputs_)
     out.push_back(tensor.data.data());
   llmpar_rt_code code = llmpar_rt_run(instance_, in.data(), in.size(), out.data(), out.size());
   return code == LLMPAR_RT_OK || failure.setRuntime(code);
 }
+
+void Session::compareExpected(const Options &options, std::vector<rt::NamedComparison> &comparisons) const {
+  rt::compareOutputs(outputs_, expected_, "expected", {options.atol, options.rtol}, comparisons);
+}
+
+bool Session::writeOutputs(Failure &failure) const { return failure.check(rt::writeOutputs(targets_, outputs_)); }
 
 llmpar_rt_stats Session::stats() const {
   llmpar_rt_stats stats{};

@@ -5,7 +5,7 @@
 //
 //   Failure failure;
 //   Given given;
-//   readGiven(options, given, failure);
+//   readInputs(options, given, failure);
 //   Session session;
 //   if (!session.open(options, given, {options.mesh, options.layout}, failure)) return failure.report(options);
 //
@@ -13,11 +13,15 @@
 #ifndef LLMPAR_TOOLS_SESSION_H
 #define LLMPAR_TOOLS_SESSION_H
 
+#include "../ExitCodeOf.h"
 #include "Commands.h"
-#include "core/TensorIo.h"
+#include "Progress.h"
+#include "core/Json.h"
+#include "core/TensorArguments.h"
 #include "llmpar/Driver/Compile.h"
 #include "llmpar/runtime.h"
-#include <optional>
+#include "llvm/ADT/ArrayRef.h"
+#include <memory>
 
 namespace llmpar::tool {
 
@@ -27,46 +31,66 @@ struct Failure {
   std::string message;
 
   bool set(int code, std::string message);
-  bool set(const rt::Status &status);
+  /// True if `status` is ok; `invalid`: what a bad argument or file leads to.
+  bool check(const rt::Status &status, Exit invalid = Usage);
   bool setRuntime(llmpar_rt_code code);
   /// Prints it as one line (or as JSON) and returns the exit code.
   int report(const Options &options) const;
 };
 
-/// Tensors from --input, --data and --expected-output, by name where they have one.
+/// Writes a table that --json asked for.
+void print(const rt::JsonObject &object);
+
+/// Tensors of the command line. Sessions keep pointers to them.
 struct Given {
-  std::vector<rt::HostTensor> inputs, expected;
-  size_t fromData = 0, expectedFromData = 0; ///< the last so many are a test data folder's: names may not be the model's
+  rt::GivenTensors inputs, expected;
 };
-bool readGiven(const Options &options, Given &given, Failure &failure);
+bool readInputs(const Options &options, Given &given, Failure &failure);
+/// For commands that compare.
+bool readExpected(const Options &options, Given &given, Failure &failure);
 
 /// Compiles `options.model` with the given inputs' shapes; `mesh` and `layout` override those of the options.
 struct Method {
   std::string mesh, layout;
-  bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped
+  bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
+  rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
+  bool search = false; ///< find a layout by search that has a rule too
+  std::function<bool(const Mesh &, const SolveProgress &)> progress; ///< of a search; false stops it
 };
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,
-                         Failure &failure);
+                         Progress &progress, Failure &failure);
 
 class Session {
 public:
   ~Session();
+  /// Compiles, finds the place of every given tensor, and only then loads weights: a typo should not cost a minute.
+  /// A trace computes nothing, and has neither inputs nor outputs.
   bool open(const Options &options, const Given &given, const Method &method, Failure &failure);
-  /// Sets every input from `given`, by name or position. With `generate`, missing ones are made up.
-  /// A trace computes nothing: its inputs may be made up, its outputs mean nothing.
-  bool bindInputs(const Given &given, bool generate, Failure &failure);
   bool step(Failure &failure);
 
+  /// Compares outputs with the given ones. Appends to `comparisons`.
+  void compareExpected(const Options &options, std::vector<rt::NamedComparison> &comparisons) const;
+  bool writeOutputs(Failure &failure) const;
+
   const std::vector<rt::HostTensor> &outputs() const { return outputs_; }
-  const std::vector<rt::HostTensor> &inputs() const { return inputs_; }
+  const std::vector<const rt::HostTensor *> &inputs() const { return inputs_; }
   llmpar_rt_stats stats() const;
   const llmpar_rt_program *program() const { return program_; }
   llmpar_rt_instance *instance() const { return instance_; }
 
 private:
+  bool openProgram(const Options &options, const Given &given, const Method &method, Progress &progress,
+                   Failure &failure);
+  bool placeTensors(const Options &options, const Given &given, const Method &method, Failure &failure);
+  bool makeUpInputs(llvm::ArrayRef<rt::TensorInfo> infos, Failure &failure);
+
   llmpar_rt_program *program_ = nullptr;
   llmpar_rt_instance *instance_ = nullptr;
-  std::vector<rt::HostTensor> inputs_, outputs_;
+  std::vector<const rt::HostTensor *> inputs_; ///< given ones, or of `madeUp_`
+  std::vector<std::unique_ptr<rt::HostTensor>> madeUp_;
+  std::vector<rt::HostTensor> outputs_;
+  std::vector<rt::ExpectedOutput> expected_;
+  std::vector<rt::OutputTarget> targets_;
 };
 
 /// Registers what compiling needs.

@@ -2,6 +2,8 @@
 #include "Commands.h"
 #include "Session.h"
 
+#include "core/Instance.h"
+#include "core/Memory.h"
 #include "llmpar/Driver/Phases.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -12,6 +14,9 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 
+#include <cstdlib>
+#include <new>
+
 namespace llmpar::tool {
 namespace cl = llvm::cl;
 
@@ -19,6 +24,11 @@ static cl::SubCommand compileSub("compile", "compile a model for a mesh of devic
 static cl::SubCommand runSub("run", "compile (or load a .llmpar program) and run one step");
 static cl::SubCommand verifySub("verify", "compare the sharded run with expected outputs and with one device");
 static cl::SubCommand benchSub("bench", "measure the time per step");
+static cl::SubCommand planSub("plan", "search the cheapest layout for a cluster");
+static cl::SubCommand exportSub("export", "write a layout for JAX, PyTorch, Megatron-LM, vLLM or as ONNX annotations");
+static cl::SubCommand diffSub("diff", "print what differs between two plans");
+static cl::SubCommand clusterSub("cluster", "list or show the shipped clusters, or measure this machine: list, show <name>, probe");
+static cl::SubCommand compareSub("compare", "predict (and measure) every parallelization method side by side");
 static cl::SubCommand inspectSub("inspect", "print what a model or a program contains");
 
 struct Command {
@@ -30,6 +40,11 @@ static const Command commands[] = {{'c', compileSub, compileCommand},
                                    {'r', runSub, runCommand},
                                    {'v', verifySub, verifyCommand},
                                    {'b', benchSub, benchCommand},
+                                   {'p', planSub, planCommand},
+                                   {'x', exportSub, exportCommand},
+                                   {'d', diffSub, diffCommand},
+                                   {'k', clusterSub, clusterCommand},
+                                   {'m', compareSub, compareCommand},
                                    {'i', inspectSub, inspectCommand}};
 
 static cl::OptionCategory category("llmpar options");
@@ -51,9 +66,12 @@ public:
   CommandLine() {
     defaults.layout = "single";
     defaults.device = "cpu";
-    defaults.atol = 1e-4;
-    defaults.rtol = 1e-3;
+    defaults.lanes = "auto";
+    defaults.atol = rt::Tolerance().absolute;
+    defaults.rtol = rt::Tolerance().relative;
     defaults.repeat = 20;
+    defaults.method = "auto";
+    defaults.timeLimit = 60;
 #define LLMPAR_OPTION(kind, type, field, flag, commands, value, help)                                                  \
   make##kind<type>(defaults.field, flag, commands, value, help);
 #include "llmpar/Driver/Options.def"
@@ -62,12 +80,14 @@ public:
     for (auto &read : readers)
       read();
     defaults.model = model;
+    defaults.other = other;
     return defaults;
   }
 
 private:
   Options defaults;
-  cl::opt<std::string> model{cl::Positional, InCommands{"crvbi"}, cl::desc("<model.onnx | program.llmpar>"), cl::init("")};
+  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxdik"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
+  cl::opt<std::string> other{cl::Positional, InCommands{"dk"}, cl::desc("<plan.json | cluster>"), cl::init("")};
   std::vector<std::function<void()>> readers;
 
   template <typename T>
@@ -88,7 +108,9 @@ static const char overview[] =
     "  llmpar compile model.onnx --dim batch=2 --dim seq=64 --mesh dp=2,tp=2 --layout hybrid -o model.llmpar\n"
     "  llmpar run model.llmpar --input=input_ids=@ids.npy --output=@out.npz\n"
     "  llmpar verify model.onnx --data test_data_set_0 --mesh tp=4 --layout tensor\n"
-    "  llmpar bench model.onnx --dim batch=1 --dim seq=512 --mesh tp=2 --layout tensor\n\n"
+    "  llmpar bench model.onnx --dim batch=1 --dim seq=512 --mesh tp=2 --layout tensor\n"
+    "  llmpar plan model.onnx --dim batch=8 --dim seq=2048 --cluster dgx-h100 -o plan.json\n"
+    "  llmpar cluster probe -o machine.yaml\n\n"
     "Exit codes: 0 ok, 1 compile error, 2 usage, 3 mismatch, 4 does not fit, 5 device failure, 70 internal error.\n";
 
 /// A script that repeats this command and leaves the IR of every phase; returns its path.
@@ -111,10 +133,17 @@ static std::string writeReproducer(const Command &command, llvm::ArrayRef<char *
   os << "\nexec";
   for (const char *argument : arguments)
     quote(argument);
-  if (command.key != 'i')
+  if (command.key != 'i' && command.key != 'd' && command.key != 'k')
     quote((path + ".phases").str().insert(0, "--dump-dir="));
   os << "\n";
   return path.str().str();
+}
+
+/// An allocation failed: no crash of ours, and nothing that a script could repeat.
+[[noreturn]] static void endOutOfMemory() {
+  std::set_new_handler(nullptr);
+  std::fprintf(stderr, "error: %s\n", rt::outOfMemory().message().c_str());
+  std::_Exit(DoesNotFit);
 }
 
 /// A crash of ours becomes one line, a script that repeats it and exit code 70.
@@ -143,7 +172,7 @@ static int main(int argc, char **argv) {
     if (!command.sub)
       continue;
     Options options = line.result();
-    bool needsModel = command.key != 'i' || !options.ops;
+    bool needsModel = command.key != 'k' && (command.key != 'i' || !options.ops);
     if (needsModel && options.model.empty()) {
       llvm::errs() << "error: which model? Usage: llmpar " << command.sub.getName() << " <model.onnx> [options]\n";
       return Usage;
@@ -152,13 +181,18 @@ static int main(int argc, char **argv) {
       llvm::errs() << "error: " << options.model << ": no such file\n";
       return Usage;
     }
+    rt::LaneMode lanes;
+    if (rt::Status status = rt::parseLaneMode(options.lanes, lanes); !status.ok()) {
+      llvm::errs() << "error: --lanes: " << status.message() << "\n";
+      return Usage;
+    }
     if (!(options.atol >= 0 && options.rtol >= 0) || options.repeat < 1) {
       llvm::errs() << "error: --atol and --rtol are numbers of at least 0, --repeat is at least 1\n";
       return Usage;
     }
     return guarded(command, options, llvm::ArrayRef(argv, argc));
   }
-  llvm::errs() << "error: which command? compile, run, verify, bench or inspect; see llmpar --help\n";
+  llvm::errs() << "error: which command? compile, run, verify, bench, plan, export, diff, cluster or inspect; see llmpar --help\n";
   return Usage;
 }
 
@@ -166,5 +200,6 @@ static int main(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  std::set_new_handler(llmpar::tool::endOutOfMemory); // LLVM's own handler aborts
   return llmpar::tool::main(argc, argv);
 }

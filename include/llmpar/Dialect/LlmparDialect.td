@@ -23,6 +23,12 @@ def Llmpar_Dialect : Dialect {
     /// sharding that each operand must have. On a function argument: the first.
     static constexpr llvm::StringLiteral kOutShardings = "llmpar.out";
     static constexpr llvm::StringLiteral kInShardings = "llmpar.in";
+    /// On an op before llmpar-propagate-shardings: what a plan decided, axes by factor name;
+    /// `{m = #llmpar.dim<{"dp"}>}`. Factors that are not named stay whole.
+    static constexpr llvm::StringLiteral kFactors = "llmpar.factors";
+    /// Beside it, on an op whose weights are split at rest and gathered for use: the sharding of each operand at
+    /// rest. It matters for weights alone.
+    static constexpr llvm::StringLiteral kRestShardings = "llmpar.rest";
     /// On an argument or function result: its ONNX name, and the names of its
     /// symbolic dimensions ("" for a static one).
     static constexpr llvm::StringLiteral kName = "llmpar.name";

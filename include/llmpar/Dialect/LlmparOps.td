@@ -25,9 +25,19 @@ class FactorOp<string mnemonic, string rule, string flops = "", list<Trait> trai
   let extraClassDefinition = ruleBody #
       "::llvm::StringRef $cppClass::getFlopPolynomial() { return \"" # flops # "\"; }\n";
 }
-// Result types follow from operands and attributes (InferTypes.cpp); the verifier compares.
+// Result types follow from operands and attributes (InferTypes.cpp); the trait InferredTypes compares.
+def InferredTypes : NativeOpTrait<"InferredTypes"> {
+  let cppNamespace = "::llmpar";
+}
 class InferredFactorOp<string mnemonic, string rule, string flops = "", list<Trait> traits = []>
-    : FactorOp<mnemonic, rule, flops, traits # [InferTypeOpAdaptor]>;
+    : FactorOp<mnemonic, rule, flops, traits # [InferTypeOpAdaptor, InferredTypes]> {
+  // The interface's own check would add "failed to infer returned types" to the error of the inference.
+  let extraClassDeclaration = [{
+    static ::llvm::LogicalResult refineReturnTypes(::mlir::MLIRContext *, std::optional<::mlir::Location>,
+        ::mlir::ValueRange, ::mlir::DictionaryAttr, ::mlir::OpaqueProperties, ::mlir::RegionRange,
+        ::llvm::SmallVectorImpl<::mlir::Type> &) { return ::llvm::success(); }
+  }];
+}
 
 //===-- Symbols and sources -----------------------------------------------===//
 
@@ -42,7 +52,7 @@ def WeightOp : Llmpar_Op<"weight", [Symbol]> {
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRanked>:$type, ExternalAttr:$source);
   let assemblyFormat = "$sym_name `:` $type `from` $source attr-dict";
 }
-def LoadWeightOp : FactorOp<"load_weight", ""> {
+def LoadWeightOp : FactorOp<"load_weight", "", "", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a weight; any sharding of it is free";
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs AnyRanked:$result);
@@ -256,16 +266,18 @@ def PadOp : FactorOp<"pad", ""> {
 
 //===-- Sharded form --------------------------------------------------------------===//
 
-def ReshardOp : Llmpar_Op<"reshard", [Pure]> {
+def ReshardOp : Llmpar_Op<"reshard", [Pure, SameOperandsAndResultType]> {
   let summary = "the same global value with another sharding (from `llmpar.in` to `llmpar.out`)";
   let arguments = (ins AnyRanked:$x);
   let results = (outs AnyRanked:$result);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
 }
+// Before llmpar-localize-shapes operand and result have one type; then each has its largest shard's.
 class CollectiveOp<string mnemonic, dag extra> : Llmpar_Op<mnemonic, [Pure]> {
   let arguments = !con((ins AnyRanked:$x, StrAttr:$axis), extra);
   let results = (outs AnyRanked:$result);
   let assemblyFormat = "$axis $x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 def AllReduceOp : CollectiveOp<"all_reduce", (ins StrAttr:$reduction)>;
 def AllGatherOp : CollectiveOp<"all_gather", (ins I64Attr:$dim)>;

@@ -9,29 +9,47 @@
 #ifndef LLMPAR_DRIVER_COMPILE_H
 #define LLMPAR_DRIVER_COMPILE_H
 
+#include "llmpar/Planning/PlanDocument.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace llmpar {
 
+/// Limits of the search for a layout.
+struct PlanLimits {
+  std::optional<int64_t> memory; ///< bytes of a device; none: the cluster's
+  double timeSeconds = 60;
+  std::function<bool(const Mesh &mesh, const SolveProgress &)> progress; ///< false stops the search; may be unset
+};
+
 struct CompileOptions {
   std::string mesh;                ///< "dp=2,tp=2"; empty: one device
-  std::string layout = "single";   ///< single, data, tensor, hybrid
+  std::string layout = "single";   ///< single, data, tensor, hybrid by rule; auto, sequence, gathered by search
+  std::string cluster;             ///< name or file, for a layout by search; empty: as many CPU devices as the mesh has ranks
+  bool search = false;             ///< find a layout by search that has a rule too
+  PlanLimits plan;
+  std::string planFile;            ///< replay this plan (Planning/PlanDocument.h) instead of choosing a layout
+  std::string deviceConfiguration; ///< pin tensors as the model's multi-device annotations of this name say
   std::vector<std::string> pins;   ///< "name-pattern=[axis,-,...]"
   std::vector<std::string> dims;   ///< "batch=2"
   llvm::StringMap<llvm::SmallVector<int64_t>> inputShapes; ///< of given inputs: they bind dimensions too
   std::string compileTo;           ///< a phase's name; empty: all
   std::string dumpDir;             ///< one file per phase, if not empty
+  std::function<void(llvm::StringRef phase)> onPhase; ///< called when a phase begins, if set
 };
 
 struct CompileResult {
   bool ok = false;
   bool isUsageError = false;                ///< an option was wrong, not the model
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
+  std::optional<ShardingPlan> plan;         ///< of a layout by search
+  std::optional<Cluster> cluster;           ///< that it was planned for
+  std::optional<PlanDocument> document;     ///< the plan as a file
   std::vector<char> program;                ///< the program file, when all phases ran
 };
 

@@ -20,6 +20,9 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 /// One function per phase of Phases.h that is made of passes.
 void buildSimplify(mlir::OpPassManager &pm);
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins);
+/// The layout phase of a search: what comes before planShardings, and behind it.
+void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins);
+void buildAfterPlan(mlir::OpPassManager &pm);
 void buildPartition(mlir::OpPassManager &pm);
 void buildLocalize(mlir::OpPassManager &pm);
 void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout);

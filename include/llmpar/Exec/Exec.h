@@ -8,6 +8,7 @@
 #define LLMPAR_EXEC_EXEC_H
 
 #include "llmpar/Abi/DType.h"
+#include "llmpar/Abi/Lanes.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -27,6 +28,9 @@ enum class Arena : uint8_t { Weights = 0, Activations = 1, Staging = 2 };
 inline constexpr int arenaCount = 3;
 llvm::StringRef arenaName(Arena arena);
 inline llvm::hash_code hash_value(Arena arena) { return llvm::hash_value(static_cast<uint8_t>(arena)); }
+
+/// "communication" -> Lane::Communication; none for an unknown name.
+std::optional<Lane> laneNamed(llvm::StringRef name);
 
 /// The element type of a program file, or none.
 std::optional<DType> elementDType(mlir::Type type);

@@ -61,7 +61,7 @@ def ProgramOp : Exec_RegionOp<"program", [Symbol, IsolatedFromAbove]> {
   let hasVerifier = 1;
 }
 def FileOp : Exec_Op<"file"> {
-  let summary = "a weight file, relative to the model's folder; size in bytes, 0 if unknown";
+  let summary = "a weight file, relative to the model's folder; size in bytes, 0 if it was not there when compiling";
   let arguments = (ins StrAttr:$path, I64Attr:$size);
   let assemblyFormat = "$path `size` $size attr-dict";
 }
@@ -106,6 +106,7 @@ def SliceOutOp : SliceOp<"slice_out", "from"> {
 }
 class EntryOp<string mnemonic> : Exec_RegionOp<mnemonic> {
   let assemblyFormat = "attr-dict-with-keyword $body";
+  let hasVerifier = 1;
 }
 def InitOp : EntryOp<"init"> {
   let summary = "records that run once, after the loads";

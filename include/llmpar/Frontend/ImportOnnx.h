@@ -21,7 +21,6 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/raw_ostream.h"
 #include <map>
 #include <optional>
 #include <string>
@@ -66,8 +65,15 @@ struct OnnxSignature {
 /// Reads the signature of a model; none after a diagnostic if the file cannot be read.
 std::optional<OnnxSignature> readOnnxSignature(mlir::MLIRContext &context, llvm::StringRef path);
 
-/// The support table of `OnnxOps.def` as Markdown.
-void printSupportedOps(llvm::raw_ostream &os);
+/// A row of the support table, `OnnxOps.def`.
+struct SupportedOp {
+  std::string domain, name; ///< "ai.onnx", "MatMul"
+  std::string opsets;       ///< "6 to 28"
+  std::string notes;
+  std::string inputs, outputs, attributes; ///< the columns of the table, in its notation: "1<13 1-2", "axis!"
+};
+/// The rows of the table, in its order.
+std::vector<SupportedOp> supportedOps();
 
 } // namespace llmpar
 

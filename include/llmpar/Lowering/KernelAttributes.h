@@ -27,6 +27,9 @@ llvm::StringRef kernelName(mlir::Operation *op);
 /// The mesh axis of a collective or all_slice: none for another op, -1 if the mesh does not have it.
 std::optional<AxisId> collectiveAxis(mlir::Operation *op, const Mesh &mesh);
 
+/// Whether ranks exchange data in it: not so in an all_slice.
+bool isCollective(mlir::Operation *op);
+
 KernelAttributes kernelAttributes(mlir::Operation *op, const ValueLayouts &layouts, int64_t rank);
 
 } // namespace llmpar

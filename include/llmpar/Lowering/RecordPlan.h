@@ -13,6 +13,7 @@
 #ifndef LLMPAR_LOWERING_RECORDPLAN_H
 #define LLMPAR_LOWERING_RECORDPLAN_H
 
+#include "llmpar/Abi/Lanes.h"
 #include "llmpar/Lowering/ValueLayouts.h"
 #include "llmpar/Planner/PackBuffers.h"
 #include <vector>
@@ -29,10 +30,13 @@ struct Storage {
   mlir::Value value; ///< one of them
   Origin origin;
   Home home = Home::Main;
-  Lifetime lifetime;     ///< records of init or main, for the homes Init and Main
+  Lifetime lifetime;     ///< records of init or main, for the homes Init and Main; see keepUntilJoined
   int64_t lastInit = -1; ///< last record of init that reads it, -1: none
   int64_t lastMain = -1;
   bool isPacked = true; ///< main reads it only as the weight of packable products
+
+  /// The last record of the entry that it lives in that reads it, -1: none.
+  int64_t lastUse() const { return home == Home::Init ? lastInit : lastMain; }
 };
 
 /// A box of a weight or constant; its extents are the valid ones of `value`.
@@ -49,6 +53,7 @@ struct RecordPlan {
   mlir::Value source;
   llvm::SmallVector<int, 3> inputs;  ///< storages of the operands
   llvm::SmallVector<int, 1> outputs; ///< storages of the results
+  Lane lane = Lane::Compute;
 };
 
 struct OutputPlan {
@@ -65,7 +70,17 @@ struct FunctionPlan {
   std::vector<int> group; ///< storage -> the one whose place it takes (in-place reuse), or itself
 };
 
-mlir::FailureOr<FunctionPlan> planRecords(mlir::func::FuncOp func, const ValueLayouts &layouts);
+/// Records are in the order of the ops in `order`, which are all but the terminator.
+mlir::FailureOr<FunctionPlan> planRecords(mlir::func::FuncOp func, const ValueLayouts &layouts,
+                                          llvm::ArrayRef<mlir::Operation *> order);
+
+/// Keeps what a collective touches until the compute lane has waited for it: later compute records, which
+/// may run before it has ended, must not get that memory. Part of planRecords.
+///
+///   #1 communication all_reduce %a -> %r
+///   #2 compute       ... -> %b            not in the place of %a, though nobody reads %a any more
+///   #3 compute       add %b, %r -> %c     may take it: it begins when #1 has ended
+void keepUntilJoined(FunctionPlan &plan);
 
 /// Lets results take the place of operands that end at their record. Part of planRecords.
 void reuseInPlace(FunctionPlan &plan, const ValueLayouts &layouts);

@@ -104,6 +104,9 @@ typedef struct llmpar_rt_options {
   const char *weights_directory; /**< where relative weight files are; default: the working directory */
   int no_pinning;                /**< 1: threads may move between cores */
   int profile;                   /**< 1: time every record */
+  const char *lanes;             /**< "inline": a rank's records run in file order on one thread; "threads": on one
+                                  *   for each lane (compute, communication); "auto" (default): the latter if records
+                                  *   may overlap and there are two cores for each rank. Results are the same. */
 } llmpar_rt_options;
 
 /** Allocates memory, loads every rank's part of the weights and runs `init`. `options` may be null. */
@@ -131,6 +134,7 @@ typedef struct llmpar_rt_stats {
   uint64_t packed_bytes;        /**< weights in a layout of the device's own */
   uint64_t peak_bytes;          /**< while setting up */
   uint64_t resident_bytes;      /**< afterwards */
+  uint32_t threads;             /**< that run records: one for each rank, or for each lane of each rank */
 } llmpar_rt_stats;
 
 LLMPAR_RT_API void llmpar_rt_get_stats(const llmpar_rt_instance *instance, llmpar_rt_stats *stats);

@@ -7,20 +7,11 @@
 #ifndef LLMPAR_RUNTIME_COMM_BARRIER_H
 #define LLMPAR_RUNTIME_COMM_BARRIER_H
 
-#include <atomic>
+#include "core/Spin.h"
+
 #include <cstdint>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 namespace llmpar::rt {
-
-inline void cpuPause() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
 
 class Barrier {
 public:

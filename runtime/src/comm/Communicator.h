@@ -1,7 +1,9 @@
 //===- Communicator.h - How ranks exchange data -----------------*- C++ -*-===//
 //
 // The second of the two interfaces of a backend (the other is `Device`). A world
-// joins a number of ranks; each rank has one communicator, used by its thread only.
+// joins a number of ranks; each rank has one communicator, used by its thread only. Of the
+// thunks of a rank one runs at a time; with lanes on threads, they run on the lane's thread,
+// and `abort` may be called from any.
 //
 //   auto world = makeThreadWorld(2);
 //   std::unique_ptr<Thunk> thunk;
@@ -53,8 +55,9 @@ public:
   virtual void reset() = 0;
 };
 
-/// All ranks are threads of this process.
-std::unique_ptr<World> makeThreadWorld(uint32_t ranks);
+/// All ranks are threads of this process. `threads`: how many run in all, if not one for each rank; waiting
+/// ones spin only if there is a core for each.
+std::unique_ptr<World> makeThreadWorld(uint32_t ranks, uint32_t threads = 0);
 
 } // namespace llmpar::rt
 

@@ -15,11 +15,11 @@
 #include "comm/Barrier.h"
 #include "comm/Communicator.h"
 #include "comm/Reduction.h"
+#include "core/Cores.h"
 
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <sched.h>
 #include <vector>
 
 namespace llmpar::rt {
@@ -39,7 +39,7 @@ struct Group {
 /// What all ranks share.
 class Hub {
 public:
-  explicit Hub(uint32_t ranks) : spins(spinCount(ranks)), everyone(ranks, aborted, spins) {}
+  Hub(uint32_t ranks, uint32_t threads) : spins(spinsBeforeSleep(threads)), everyone(ranks, aborted, spins) {}
 
   Group &join(const std::vector<uint32_t> &ranks) {
     std::lock_guard lock(mutex);
@@ -75,14 +75,6 @@ public:
   }
 
 private:
-  /// Spinning takes the core from the peer that it waits for when ranks share cores.
-  static int spinCount(uint32_t ranks) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    unsigned cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1u;
-    return ranks <= cores ? 2000 : 20;
-  }
-
   mutable std::mutex mutex;
   std::atomic<bool> aborted{false};
   Status firstFailure;
@@ -267,7 +259,7 @@ private:
 
 class ThreadWorld : public World {
 public:
-  explicit ThreadWorld(uint32_t ranks) : hub(ranks) {
+  ThreadWorld(uint32_t ranks, uint32_t threads) : hub(ranks, threads) {
     for (uint32_t rank = 0; rank < ranks; ++rank)
       communicators.emplace_back(hub, rank);
   }
@@ -282,6 +274,8 @@ private:
 
 } // namespace
 
-std::unique_ptr<World> makeThreadWorld(uint32_t ranks) { return std::make_unique<ThreadWorld>(ranks); }
+std::unique_ptr<World> makeThreadWorld(uint32_t ranks, uint32_t threads) {
+  return std::make_unique<ThreadWorld>(ranks, std::max(ranks, threads));
+}
 
 } // namespace llmpar::rt

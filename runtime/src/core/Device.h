@@ -1,7 +1,8 @@
 //===- Device.h - What executes the records of one rank ---------*- C++ -*-===//
 //
 // The first of the two interfaces of a backend (the other is `Communicator`). There is
-// one object per rank, used by that rank's thread only.
+// one object per rank, used by that rank's thread only; but its thunks
+// run on the thread of their lane, two lanes' at the same time.
 //
 //   reference   naive kernels: the specification
 //   cpu         fast kernels; matmuls with a constant 2-D weight are packed once

@@ -1,6 +1,7 @@
 //===- Devices.cpp - The table of devices, and memory of the host ----------===//
 #include "core/Device.h"
 #include "core/HostDevice.h"
+#include "core/Memory.h"
 #include "trace/TraceDevice.h"
 
 #include <cstring>
@@ -28,7 +29,7 @@ Status Device::allocate(size_t bytes, void *&memory) {
   if (memory != MAP_FAILED)
     return Status::success();
   memory = nullptr;
-  return Status::doesNotFit("cannot allocate " + std::to_string(bytes) + " bytes: " + std::strerror(errno));
+  return outOfMemory().prefixed("cannot allocate " + std::to_string(bytes) + " bytes: ");
 }
 
 void Device::release(void *memory, size_t bytes) {

@@ -1,41 +1,30 @@
 //===- Instance.cpp - A program on devices, ready to step ------------------===//
 #include "core/Instance.h"
 
-#include "comm/Barrier.h"
+#include "core/Cores.h"
+#include "core/Memory.h"
+#include "core/Spin.h"
 
 #include <chrono>
-#include <fstream>
 #include <functional>
-#include <sched.h>
-#include <unistd.h>
 
 namespace llmpar::rt {
 namespace {
 
-constexpr int spinsBeforeSleep = 2000;
+constexpr int spinsBetweenSteps = 2000;
+constexpr std::string_view laneModes[] = {"auto", "inline", "threads"}; // in the order of LaneMode
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// Memory that this process may use: of the machine, or of its control group.
-uint64_t availableMemory() {
-  uint64_t bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  uint64_t limit = 0;
-  if (std::ifstream file("/sys/fs/cgroup/memory.max"); file >> limit) // "max" does not parse
-    bytes = std::min(bytes, limit);
-  return bytes;
-}
-
-/// Returns when `value` is no longer `old`.
-void waitWhile(const std::atomic<uint32_t> &value, uint32_t old) {
-  for (int i = 0; i < spinsBeforeSleep; ++i) {
-    if (value.load(std::memory_order_acquire) != old)
-      return;
-    cpuPause();
-  }
-  value.wait(old, std::memory_order_acquire);
-}
-
 } // namespace
+
+Status parseLaneMode(std::string_view name, LaneMode &mode) {
+  const auto *found = std::find(std::begin(laneModes), std::end(laneModes), name);
+  if (found == std::end(laneModes))
+    return Status::invalid("no lane mode '" + std::string(name) + "': auto, inline or threads expected");
+  mode = static_cast<LaneMode>(found - std::begin(laneModes));
+  return Status::success();
+}
 
 Instance::Instance(std::shared_ptr<const Program> program, const InstanceOptions &options)
     : program_(std::move(program)), options(options) {}
@@ -46,7 +35,9 @@ Status Instance::create(std::shared_ptr<const Program> program, const InstanceOp
   try {
     if (Status status = created->setUp(); !status.ok())
       return status;
-  } catch (const std::exception &exception) { // no thread, no memory
+  } catch (const std::bad_alloc &) {
+    return outOfMemory();
+  } catch (const std::exception &exception) { // no thread
     return Status::device(std::string("cannot create an instance: ") + exception.what());
   }
   instance = std::move(created);
@@ -56,16 +47,21 @@ Status Instance::create(std::shared_ptr<const Program> program, const InstanceOp
 Status Instance::setUp() {
   double begin = now();
   auto rankCount = static_cast<uint32_t>(program_->ranks.size());
-  world = makeThreadWorld(rankCount);
+  threadCount = rankCount;
+  if (lanesHaveThreads())
+    for (const RankDef &rank : program_->ranks)
+      threadCount += static_cast<uint32_t>(std::max<size_t>(LaneRunner::lanesOf(rank.main), 1)) - 1;
+  world = makeThreadWorld(rankCount, threadCount);
   for (uint32_t rank = 0; rank < rankCount; ++rank) {
     std::unique_ptr<Device> device;
     if (Status status = makeDevice(options.device, options.deviceOptions, device); !status.ok())
       return status;
     threaded = device->executes();
-    ranks.push_back(std::make_unique<RankRunner>(*program_, rank, std::move(device), world->communicator(rank)));
+    ranks.push_back(std::make_unique<RankRunner>(*program_, rank, std::move(device), world->communicator(rank),
+                                                 threaded ? makeLanes(rank) : nullptr));
   }
   if (threaded)
-    if (Status status = checkFits(); !status.ok())
+    if (Status status = checkMemory(); !status.ok())
       return status;
   for (uint32_t rank = 0; threaded && rank < rankCount; ++rank)
     threads.emplace_back([this, rank] { threadMain(rank); });
@@ -74,16 +70,14 @@ Status Instance::setUp() {
   return status;
 }
 
-Status Instance::checkFits() const {
-  uint64_t needed = 0, available = availableMemory();
+Status Instance::checkMemory() const {
+  uint64_t needed = 0;
   for (const RankDef &rank : program_->ranks)
     for (uint64_t bytes : rank.arenaBytes)
       needed += bytes;
-  if (needed <= available)
-    return Status::success();
-  return Status::doesNotFit("the program's " + std::to_string(program_->ranks.size()) + " ranks need " +
-                            std::to_string(needed) + " bytes on this machine, which has " + std::to_string(available) +
-                            ": compile for more machines or a smaller model");
+  size_t ranks = program_->ranks.size();
+  return checkFits("the program's " + std::to_string(ranks) + (ranks == 1 ? " rank" : " ranks"), needed,
+                   "compile for smaller dimensions, or take a machine with more memory; device 'trace' needs none");
 }
 
 Instance::~Instance() {
@@ -94,26 +88,33 @@ Instance::~Instance() {
     thread.join();
 }
 
-void Instance::pin(uint32_t rank) const {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (!options.pinThreads || ranks.size() < 2 || ::sched_getaffinity(0, sizeof(allowed), &allowed) != 0 ||
-      ranks.size() > static_cast<size_t>(CPU_COUNT(&allowed)))
-    return;
-  for (int core = 0, left = static_cast<int>(rank); core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &allowed) && left-- == 0) {
-      cpu_set_t one;
-      CPU_ZERO(&one);
-      CPU_SET(core, &one);
-      ::sched_setaffinity(0, sizeof(one), &one);
-      return;
-    }
+bool Instance::lanesHaveThreads() const {
+  const std::vector<RankDef> &defs = program_->ranks;
+  bool overlaps = std::any_of(defs.begin(), defs.end(), [](const RankDef &rank) { return rank.mainOverlaps; });
+  return options.lanes == LaneMode::Threads ||
+         (options.lanes == LaneMode::Auto && overlaps && coreCount() >= 2 * defs.size());
+}
+
+std::unique_ptr<LaneRunner> Instance::makeLanes(uint32_t rank) const {
+  const std::vector<RecordDef> &records = program_->ranks[rank].main;
+  if (!lanesHaveThreads() || LaneRunner::lanesOf(records) < 2)
+    return nullptr;
+  auto rankCount = static_cast<uint32_t>(program_->ranks.size());
+  return std::make_unique<LaneRunner>(records, spinsBeforeSleep(threadCount), [=, this](size_t thread) {
+    pin(rank + rankCount * static_cast<uint32_t>(thread), threadCount);
+  });
+}
+
+/// If each of `pinned` threads can have a core of its own.
+void Instance::pin(uint32_t core, uint32_t pinned) const {
+  if (options.pinThreads && program_->ranks.size() > 1 && pinned <= coreCount())
+    pinToCore(core);
 }
 
 void Instance::threadMain(uint32_t rank) {
-  pin(rank);
+  pin(rank, static_cast<uint32_t>(program_->ranks.size()));
   for (uint32_t seen = 0;; ++seen) {
-    waitWhile(jobNumber, seen);
+    waitUntil(jobNumber, spinsBetweenSteps, [&](uint32_t job) { return job != seen; });
     if (stopping)
       return;
     Status status = currentJob(*ranks[rank]);
@@ -172,8 +173,11 @@ Status Instance::run(std::span<const void *const> inputs, std::span<void *const>
 }
 
 InstanceStats Instance::stats() const {
-  InstanceStats stats{
-      .steps = steps, .setUpSeconds = setUpSeconds, .lastStepSeconds = lastStepSeconds, .totalSeconds = totalSeconds};
+  InstanceStats stats{.steps = steps,
+                      .threads = threaded ? threadCount : 0,
+                      .setUpSeconds = setUpSeconds,
+                      .lastStepSeconds = lastStepSeconds,
+                      .totalSeconds = totalSeconds};
   for (size_t rank = 0; rank < ranks.size(); ++rank) {
     const std::array<uint64_t, arenaCount> &bytes = program_->ranks[rank].arenaBytes;
     uint64_t packed = ranks[rank]->packedBytes(), all = packed;

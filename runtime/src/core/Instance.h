@@ -19,16 +19,27 @@
 
 namespace llmpar::rt {
 
+/// How a rank's lanes run (Abi/Lanes.h); results are the same bit for bit.
+enum class LaneMode : uint8_t {
+  Auto,    ///< Threads if that can save time: records may overlap, and there are two cores for each rank
+  Inline,  ///< in file order on the rank's thread
+  Threads, ///< a thread for each lane of `main` that has records
+};
+/// "auto", "inline" or "threads"; Code::Invalid for another name.
+Status parseLaneMode(std::string_view name, LaneMode &mode);
+
 struct InstanceOptions {
   std::string device = "cpu";
   std::string baseDirectory{}; ///< where relative weight files are
-  bool pinThreads = true;      ///< rank r on core r, if there is more than one rank and a core for each
-  bool profile = false;        ///< time every record
+  bool pinThreads = true;      ///< rank r on core r, if there is more than one rank and a core for each; lanes too
+  LaneMode lanes = LaneMode::Auto;
+  bool profile = false; ///< time every record
   DeviceOptions deviceOptions{};
 };
 
 struct InstanceStats {
   uint64_t steps = 0;
+  uint32_t threads = 0; ///< that run records: one for each rank, or for each lane of each rank
   double setUpSeconds = 0, lastStepSeconds = 0, totalSeconds = 0;
   uint64_t bytesSentPerStep = 0;                 ///< by all ranks, see collectiveBytesSent
   std::array<uint64_t, arenaCount> arenaBytes{}; ///< of all ranks
@@ -39,7 +50,7 @@ struct InstanceStats {
 
 class Instance {
 public:
-  /// Fails with Code::DoesNotFit if the arenas are larger than this machine's memory.
+  /// Fails with Code::DoesNotFit if the arenas are larger than the memory that is available.
   static Status create(std::shared_ptr<const Program> program, const InstanceOptions &options,
                        std::unique_ptr<Instance> &instance);
   ~Instance();
@@ -58,16 +69,19 @@ public:
 private:
   Instance(std::shared_ptr<const Program> program, const InstanceOptions &options);
   Status setUp();
-  Status checkFits() const;
+  Status checkMemory() const;
   Status runOnAllRanks(std::function<Status(RankRunner &)> job);
   void threadMain(uint32_t rank);
-  void pin(uint32_t rank) const;
+  bool lanesHaveThreads() const;
+  std::unique_ptr<LaneRunner> makeLanes(uint32_t rank) const;
+  void pin(uint32_t core, uint32_t pinned) const;
 
   std::shared_ptr<const Program> program_;
   InstanceOptions options;
   std::unique_ptr<World> world;
   std::vector<std::unique_ptr<RankRunner>> ranks;
   bool threaded = true;
+  uint32_t threadCount = 0; ///< of all ranks and lanes
 
   std::vector<std::thread> threads;
   std::function<Status(RankRunner &)> currentJob;

@@ -100,13 +100,17 @@ private:
   bool isBool;
 };
 
+/// Of the whole tensor in its file.
+uint64_t tensorBytesOf(const LoadDef &load) {
+  uint64_t bytes = dtypeSize(load.target.view.dtype);
+  for (int64_t dim : load.shape)
+    bytes *= static_cast<uint64_t>(dim);
+  return bytes;
+}
+
 Status loadFromFile(const LoadDef &load, const OpenFile &file, Sink sink, std::vector<std::byte> &window) {
   size_t width = dtypeSize(load.target.view.dtype);
-  uint64_t tensorBytes = width;
-  for (int64_t dim : load.shape)
-    tensorBytes *= static_cast<uint64_t>(dim);
-  if (Status status = file.expectBytes(load.offset + tensorBytes, load.name); !status.ok())
-    return status;
+  uint64_t tensorBytes = tensorBytesOf(load);
   uint64_t windowBegin = 0, windowEnd = 0;
   return forEachRun(load.shape, load.starts, load.target.view.shape(), width, [&](size_t offset, size_t bytes) {
     if (bytes >= shortRun)
@@ -128,12 +132,27 @@ struct WeightLoader::Files {
   std::vector<std::byte> window;
 };
 
-WeightLoader::WeightLoader(const Program &program, const std::string &baseDirectory, Device &device,
-                           AddressOf addressOf)
-    : program(program), baseDirectory(baseDirectory), device(device), addressOf(std::move(addressOf)),
+WeightLoader::WeightLoader(const Program &program, std::span<const LoadDef> loads, const std::string &baseDirectory,
+                           Device &device, AddressOf addressOf)
+    : program(program), loads(loads), baseDirectory(baseDirectory), device(device), addressOf(std::move(addressOf)),
       files(std::make_unique<Files>()) {}
 
 WeightLoader::~WeightLoader() = default;
+
+Status WeightLoader::open() {
+  for (const LoadDef &load : loads) {
+    if (load.file < 0)
+      continue;
+    auto [entry, isNew] = files->open.try_emplace(load.file);
+    OpenFile &file = entry->second;
+    if (isNew)
+      if (Status status = file.open(program.files[static_cast<size_t>(load.file)], baseDirectory); !status.ok())
+        return status;
+    if (Status status = file.expectBytes(load.offset + tensorBytesOf(load), load.name); !status.ok())
+      return status;
+  }
+  return Status::success();
+}
 
 Status WeightLoader::load(const LoadDef &load) {
   Sink sink(device, addressOf(load.target), load.target.view.dtype == DType::Bool);
@@ -142,11 +161,7 @@ Status WeightLoader::load(const LoadDef &load) {
     return forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.target.view.dtype),
                       [&](size_t offset, size_t bytes) { return sink.put(source + offset, bytes); });
   }
-  auto [file, isNew] = files->open.try_emplace(load.file);
-  if (isNew)
-    if (Status status = file->second.open(program.files[static_cast<size_t>(load.file)], baseDirectory); !status.ok())
-      return status;
-  return loadFromFile(load, file->second, sink, files->window);
+  return loadFromFile(load, files->open.at(load.file), sink, files->window);
 }
 
 } // namespace llmpar::rt

@@ -20,15 +20,22 @@ using AddressOf = std::function<void *(const BufferRef &buffer)>;
 /// Reads boxes of weight files into a rank's memory, one load at a time; files stay open between loads.
 class WeightLoader {
 public:
-  WeightLoader(const Program &program, const std::string &baseDirectory, Device &device, AddressOf addressOf);
+  /// `loads` are the rank's.
+  WeightLoader(const Program &program, std::span<const LoadDef> loads, const std::string &baseDirectory, Device &device,
+               AddressOf addressOf);
   ~WeightLoader();
 
-  /// Fails with one line that names the file: missing, truncated, unreadable.
+  /// Opens the files that the loads name. Fails with one line that names the file: missing, of another size than the
+  /// one compiled, too short for a load. First of all: a truncated file should not cost the time to read the others.
+  Status open();
+
+  /// After `open`. Fails with one line that names a file that cannot be read.
   Status load(const LoadDef &load);
 
 private:
   struct Files;
   const Program &program;
+  std::span<const LoadDef> loads;
   const std::string &baseDirectory;
   Device &device;
   AddressOf addressOf;

@@ -8,7 +8,8 @@
 //   * every buffer lies inside its arena, aligned to its element type;
 //   * every record has the operands, attributes, shapes and types of its kernel;
 //   * every load lies inside its file or the constants, every slice inside its input;
-//   * the collectives of all ranks meet: no program that passed can hang.
+//   * the collectives of all ranks meet: no program that passed can hang;
+//   * records that may run at the same time do not touch the same bytes.
 //
 //   std::shared_ptr<const Program> program;
 //   if (Status status = Program::open("model.llmpar", program); !status.ok()) return status;
@@ -19,6 +20,7 @@
 #define LLMPAR_RUNTIME_CORE_PROGRAM_H
 
 #include "core/Kernel.h"
+#include "llmpar/Abi/Lanes.h"
 
 #include <cstddef>
 #include <memory>
@@ -46,6 +48,8 @@ struct RecordDef {
   std::vector<int64_t> ints;
   std::vector<double> floats;
   std::vector<uint32_t> group; ///< collectives only
+  Lane lane = Lane::Compute;
+  std::vector<uint32_t> waits; ///< indices of earlier records of the entry that must have ended
   std::string_view location;   ///< where in the model it comes from; empty if unknown
   double flops = 0, bytes = 0; ///< the compiler's prediction
 };
@@ -70,6 +74,7 @@ struct RankDef {
   std::array<uint64_t, arenaCount> arenaBytes{};
   std::vector<LoadDef> loads;
   std::vector<RecordDef> init, main;
+  bool mainOverlaps = false; ///< some records of main may run at the same time
   std::vector<SliceDef> inputs, outputs;
 };
 
@@ -88,7 +93,7 @@ struct MeshAxis {
 
 struct WeightFile {
   std::string path;  ///< relative to the model's folder, or absolute
-  uint64_t size = 0; ///< bytes; 0: unknown
+  uint64_t size = 0; ///< bytes it must have; 0: it was not there when the model was compiled
 };
 
 struct Program {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "core/CheckCollectives.h"
+#include "core/CheckLanes.h"
 #include "core/CheckRecord.h"
 #include "core/Program.h"
 
@@ -180,6 +181,11 @@ private:
       rank.loads.push_back(decodeLoad(*source.loads()->Get(index(i)), rank, what));
     decodeRecords(source.init(), Entry::Init, rankIndex, rank, rank.init);
     decodeRecords(source.main(), Entry::Main, rankIndex, rank, rank.main);
+    bool initOverlaps = false; // of no use: init runs once, in file order
+    for (const Status &status : {checkLanes(rankIndex, Entry::Init, rank.init, initOverlaps),
+                                 checkLanes(rankIndex, Entry::Main, rank.main, rank.mainOverlaps)})
+      if (!status.ok())
+        fail(status.message());
     decodeSlices(source.inputs(), program.inputs, rank, what + ", input slice ", rank.inputs);
     decodeSlices(source.outputs(), program.outputs, rank, what + ", output slice ", rank.outputs);
   }
@@ -266,12 +272,12 @@ private:
         record.floats.push_back(scalar(source.floats(), k));
       for (size_t k = 0; k < count(source.group()); ++k)
         record.group.push_back(scalar(source.group(), k));
-      // Records run in file order on one thread, which satisfies every wait for an earlier one.
       for (size_t k = 0; k < count(source.waits()); ++k)
-        if (scalar(source.waits(), k) >= i)
-          fail(where() + ": waits for record " + std::to_string(scalar(source.waits(), k)) + ", which is not earlier");
+        if (record.waits.push_back(scalar(source.waits(), k)); record.waits.back() >= i)
+          fail(where() + ": waits for record " + std::to_string(record.waits.back()) + ", which is not earlier");
       if (source.lane() > fb::Lane_MAX)
         fail(where() + ": unknown lane " + std::to_string(source.lane()));
+      record.lane = static_cast<Lane>(source.lane());
       record.flops = source.flops();
       record.bytes = source.bytes();
       if (Status status = checkRecord(record, rankIndex, program.ranks.size()); !status.ok())

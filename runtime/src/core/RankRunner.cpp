@@ -3,6 +3,7 @@
 
 #include "core/Box.h"
 #include "core/KernelSignature.h"
+#include "core/Memory.h"
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +26,7 @@ template <typename Body> Status guarded(Body &&body) {
   try {
     return body();
   } catch (const std::bad_alloc &) {
-    return Status::doesNotFit("out of memory");
+    return outOfMemory();
   } catch (const std::exception &exception) {
     return Status::device(exception.what());
   }
@@ -34,10 +35,12 @@ template <typename Body> Status guarded(Body &&body) {
 } // namespace
 
 RankRunner::RankRunner(const Program &program, uint32_t rank, std::unique_ptr<Device> device,
-                       Communicator &communicator)
-    : program(program), def(program.ranks[rank]), rank(rank), device(std::move(device)), communicator(communicator) {}
+                       Communicator &communicator, std::unique_ptr<LaneRunner> lanes)
+    : program(program), def(program.ranks[rank]), rank(rank), device(std::move(device)), communicator(communicator),
+      lanes(std::move(lanes)) {}
 
 RankRunner::~RankRunner() {
+  lanes.reset();
   main.clear(); // thunks before the memory that they point to
   for (size_t i = 0; i < arenas.size(); ++i)
     device->release(arenas[i], mappedBytes(def.arenaBytes[i]));
@@ -49,22 +52,9 @@ void *RankRunner::addressOf(const BufferRef &buffer) const {
 }
 
 Status RankRunner::prefixed(const Status &status, const Step &step) const {
-  std::string message =
-      describeRecord(rank, step.bound.entry, step.bound.index, *step.bound.record) + ": " + status.message();
-  switch (status.code()) {
-  case Code::Ok:
-  case Code::Aborted:
+  if (status.code() == Code::Aborted)
     return status;
-  case Code::Invalid:
-    return Status::invalid(message);
-  case Code::DoesNotFit:
-    return Status::doesNotFit(message);
-  case Code::Device:
-    return Status::device(message);
-  case Code::Internal:
-    return Status::internal(message);
-  }
-  return status;
+  return status.prefixed(describeRecord(rank, step.bound.entry, step.bound.index, *step.bound.record) + ": ");
 }
 
 Status RankRunner::allocateArenas() {
@@ -87,7 +77,7 @@ Status RankRunner::setUp(const std::string &baseDirectory) {
     std::vector<Step> init;
     if (Status status = prepareEntry(Entry::Init, def.init, init); !status.ok())
       return status;
-    if (Status status = runSteps(init, false); !status.ok())
+    if (Status status = runInOrder(init, false); !status.ok())
       return status;
     init.clear();
     if (Status status = prepareEntry(Entry::Main, def.main, main); !status.ok())
@@ -111,14 +101,17 @@ bool RankRunner::touchesOnlyMain(const BufferRef &buffer) const {
     for (const SliceDef &slice : *slices)
       if (overlaps(buffer, slice.buffer))
         return false;
-  return std::none_of(def.main.begin(), def.main.end(), [&](const RecordDef &record) { return touched(record.outputs); });
+  return std::none_of(def.main.begin(), def.main.end(),
+                      [&](const RecordDef &record) { return touched(record.outputs); });
 }
 
 Status RankRunner::loadWeights(const std::string &baseDirectory) {
   if (!device->executes())
     return Status::success();
-  loader = std::make_unique<WeightLoader>(program, baseDirectory, *device,
+  loader = std::make_unique<WeightLoader>(program, def.loads, baseDirectory, *device,
                                           [this](const BufferRef &buffer) { return addressOf(buffer); });
+  if (Status status = loader->open(); !status.ok())
+    return status.prefixed("rank " + std::to_string(rank) + ": ");
   for (const LoadDef &load : def.loads) {
     if (load.target.arena == ArenaId::Staging && load.target.view.bytes() > 0 && touchesOnlyMain(load.target)) {
       staged[load.target.offset] = {&load};
@@ -250,22 +243,39 @@ void RankRunner::releaseStaging() {
   staging = nullptr;
 }
 
-Status RankRunner::runSteps(std::vector<Step> &steps, bool profile) {
-  for (size_t i = 0; i < steps.size(); ++i) {
-    double begin = profile ? now() : 0;
-    if (Status status = guarded([&] { return steps[i].prepared.thunk->run(); }); !status.ok())
-      return prefixed(status, steps[i]);
-    if (profile) {
-      recordTimes[i].calls += 1;
-      recordTimes[i].seconds += now() - begin;
-    }
+Status RankRunner::runRecord(Step &step, bool profile) {
+  double begin = profile ? now() : 0;
+  if (Status status = guarded([&] { return step.prepared.thunk->run(); }); !status.ok())
+    return prefixed(status, step);
+  if (profile) {
+    RecordTime &time = recordTimes[step.bound.index];
+    time.calls += 1;
+    time.seconds += now() - begin;
   }
   return Status::success();
 }
 
+Status RankRunner::runInOrder(std::vector<Step> &steps, bool profile) {
+  for (Step &step : steps)
+    if (Status status = runRecord(step, profile); !status.ok())
+      return status;
+  return Status::success();
+}
+
+Status RankRunner::runMain(bool profile) {
+  if (!lanes)
+    return runInOrder(main, profile);
+  return lanes->run([&](size_t index) {
+    Status status = runRecord(main[index], profile);
+    if (!status.ok() && status.code() != Code::Aborted)
+      communicator.abort(status); // now: this rank's other lane may wait inside of a collective
+    return status;
+  });
+}
+
 Status RankRunner::step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile) {
   if (!device->executes())
-    return runSteps(main, profile);
+    return runInOrder(main, profile);
   for (const SliceDef &slice : def.inputs) {
     const IoDef &io = program.inputs[slice.io];
     auto *target = static_cast<std::byte *>(addressOf(slice.buffer));
@@ -279,7 +289,7 @@ Status RankRunner::step(std::span<const void *const> inputs, std::span<void *con
     if (!status.ok())
       return status;
   }
-  if (Status status = runSteps(main, profile); !status.ok())
+  if (Status status = runMain(profile); !status.ok())
     return status;
   // An output array may be an input array too: nobody writes before all have read.
   if (Status status = communicator.barrier(); !status.ok())

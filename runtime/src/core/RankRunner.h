@@ -1,7 +1,7 @@
 //===- RankRunner.h - One rank of an instance -------------------*- C++ -*-===//
 //
 // Owns the rank's arenas and its flat list of thunks. All methods run on the rank's
-// thread. Life of a rank:
+// thread; `init` runs in file order there, `main` too unless lanes have threads. Life of a rank:
 //
 //   setUp    allocate arenas -> load plan -> prepare and run `init` -> prepare `main`
 //            (packs weights) -> release the Staging arena if nothing reads it any more
@@ -12,6 +12,7 @@
 #define LLMPAR_RUNTIME_CORE_RANKRUNNER_H
 
 #include "comm/Communicator.h"
+#include "core/LaneRunner.h"
 #include "core/LoadPlan.h"
 
 #include <map>
@@ -26,7 +27,9 @@ struct RecordTime {
 
 class RankRunner {
 public:
-  RankRunner(const Program &program, uint32_t rank, std::unique_ptr<Device> device, Communicator &communicator);
+  /// With `lanes`, lanes of `main` but the first run on threads of it; null: all in file order on the rank's thread.
+  RankRunner(const Program &program, uint32_t rank, std::unique_ptr<Device> device, Communicator &communicator,
+             std::unique_ptr<LaneRunner> lanes);
   ~RankRunner();
   RankRunner(const RankRunner &) = delete;
 
@@ -52,7 +55,9 @@ private:
   Status loadWeights(const std::string &baseDirectory);
   Status prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps);
   Status prepareRecord(Step &step);
-  Status runSteps(std::vector<Step> &steps, bool profile);
+  Status runRecord(Step &step, bool profile);
+  Status runInOrder(std::vector<Step> &steps, bool profile);
+  Status runMain(bool profile);
   void findConstantInputs(std::vector<Step> &steps) const;
   bool touchesOnlyMain(const BufferRef &buffer) const;
   Status loadJustInTime(const Step &step);
@@ -68,6 +73,7 @@ private:
   Communicator &communicator;
   std::array<void *, arenaCount> arenas{};
   std::vector<Step> main;
+  std::unique_ptr<LaneRunner> lanes; ///< after `main`: its threads end first
   std::vector<RecordTime> recordTimes;
   uint64_t bytesSent = 0;
 

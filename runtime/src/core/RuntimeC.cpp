@@ -148,6 +148,9 @@ llmpar_rt_code llmpar_rt_instance_create(const llmpar_rt_program *program, const
       chosen.baseDirectory = options->weights_directory;
     chosen.pinThreads = !options || !options->no_pinning;
     chosen.profile = options && options->profile;
+    if (options && options->lanes)
+      if (Status status = parseLaneMode(options->lanes, chosen.lanes); !status.ok())
+        return status;
     auto result = std::make_unique<llmpar_rt_instance>();
     if (Status status = Instance::create(program->program, chosen, result->instance); !status.ok())
       return status;
@@ -179,7 +182,8 @@ void llmpar_rt_get_stats(const llmpar_rt_instance *instance, llmpar_rt_stats *st
             .staging_bytes = s.arenaBytes[2],
             .packed_bytes = s.packedBytes,
             .peak_bytes = s.peakBytes,
-            .resident_bytes = s.residentBytes};
+            .resident_bytes = s.residentBytes,
+            .threads = s.threads};
 }
 
 void llmpar_rt_set_profile(llmpar_rt_instance *instance, int on) { instance->instance->setProfile(on != 0); }

@@ -39,6 +39,9 @@ public:
   Code code() const { return code_; }
   const std::string &message() const { return message_; }
 
+  /// The same failure, its message behind `text`.
+  Status prefixed(const std::string &text) const { return ok() ? *this : Status(code_, text + message_); }
+
 private:
   Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
   Code code_ = Code::Ok;

@@ -1,6 +1,8 @@
 //===- TensorIo.cpp - Tensors in files and on command lines ----------------===//
 #include "core/TensorIo.h"
 
+#include "core/Memory.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -71,6 +73,18 @@ Status parseValues(std::string_view text, HostTensor &tensor) {
     }
     return Status::success();
   });
+}
+
+/// `bytes` zeroes, or a message about `what`.
+Status resize(std::vector<std::byte> &data, size_t bytes, const std::string &what) {
+  if (Status status = checkFits(what, bytes, "choose smaller dimensions"); !status.ok())
+    return status;
+  try {
+    data.assign(bytes, std::byte(0));
+  } catch (const std::exception &) {
+    return outOfMemory().prefixed(what + ": ");
+  }
+  return Status::success();
 }
 
 bool exists(const std::string &path) {
@@ -155,12 +169,9 @@ Status allocateTensor(HostTensor &tensor) {
       return Status::invalid(describeTensor(tensor) + " is no shape of a tensor");
     else
       elements *= static_cast<size_t>(dim);
-  try {
-    tensor.data.assign(elements * dtypeSize(tensor.dtype), std::byte(0));
-  } catch (const std::exception &) {
-    return Status::doesNotFit("no memory for " + describeTensor(tensor));
-  }
-  return Status::success();
+  return resize(tensor.data, elements * dtypeSize(tensor.dtype),
+                tensor.name.empty() ? "a tensor " + describeTensor(tensor)
+                                    : "tensor '" + tensor.name + "' (" + describeTensor(tensor) + ")");
 }
 
 Status parseTensorArgument(std::string_view argument, std::vector<HostTensor> &tensors) {
@@ -199,10 +210,10 @@ Status parseTensorArgument(std::string_view argument, std::vector<HostTensor> &t
   }
   equals = argument.find('=');
   if (Status status = parseTensorType(argument.substr(0, equals), tensor.dtype, tensor.shape); !status.ok())
-    return Status::invalid(prefix + status.message());
+    return status.prefixed(prefix);
   std::string_view value = equals == std::string_view::npos ? "0" : argument.substr(equals + 1);
   if (Status status = parseTyped(value, tensor); !status.ok())
-    return Status::invalid(prefix + status.message());
+    return status.prefixed(prefix);
   tensors.push_back(std::move(tensor));
   return Status::success();
 }
@@ -227,24 +238,29 @@ Status readTensors(const std::string &path, std::vector<HostTensor> &tensors) {
     if (status.ok())
       tensors.push_back(std::move(tensor));
   }
-  return status.ok() ? status : Status::invalid(path + ": " + status.message());
+  return status.prefixed(path + ": ");
+}
+
+Status checkWritable(const std::string &path, size_t count) {
+  if (path.ends_with(".npz"))
+    return Status::success();
+  if (!path.ends_with(".npy") && !path.ends_with(".bin"))
+    return Status::invalid(path + ": unknown kind of file: .npy, .npz or .bin expected");
+  if (count != 1)
+    return Status::invalid(path + ": one file for " + std::to_string(count) + " tensors: use .npz or NAME=@FILE");
+  return Status::success();
 }
 
 Status writeTensors(const std::string &path, std::span<const HostTensor> tensors) {
+  if (Status status = checkWritable(path, tensors.size()); !status.ok())
+    return status;
   if (path.ends_with(".npz")) {
     std::vector<std::byte> bytes;
     if (Status status = encodeNpz(tensors, bytes); !status.ok())
-      return Status::invalid(path + ": " + status.message());
+      return status.prefixed(path + ": ");
     return writeFile(path, bytes);
   }
-  if (tensors.size() != 1)
-    return Status::invalid(path + ": one file for " + std::to_string(tensors.size()) +
-                           " tensors: use .npz or NAME=@FILE");
-  if (path.ends_with(".npy"))
-    return writeFile(path, encodeNpy(tensors[0]));
-  if (path.ends_with(".bin"))
-    return writeFile(path, tensors[0].data);
-  return Status::invalid(path + ": unknown kind of file: .npy, .npz or .bin expected");
+  return path.ends_with(".npy") ? writeFile(path, encodeNpy(tensors[0])) : writeFile(path, tensors[0].data);
 }
 
 Status readTestData(const std::string &folder, const std::string &prefix, std::vector<HostTensor> &tensors) {
@@ -269,7 +285,10 @@ Status readFile(const std::string &path, std::vector<std::byte> &bytes) {
       std::fclose(file);
     return Status::invalid("cannot read '" + path + "': " + reason);
   }
-  bytes.resize(static_cast<size_t>(info.st_size));
+  if (Status status = resize(bytes, static_cast<size_t>(info.st_size), "file '" + path + "'"); !status.ok()) {
+    std::fclose(file);
+    return status;
+  }
   size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file);
   std::fclose(file);
   return got == bytes.size() ? Status::success() : Status::invalid("cannot read '" + path + "': it ended early");

@@ -45,7 +45,8 @@ Status parseTensorType(std::string_view text, DType &dtype, std::vector<int64_t>
 /// "f32", "ui8", "i1"; also NumPy's and ONNX's "float32", "uint8", "bool".
 bool parseDType(std::string_view text, DType &dtype);
 
-/// Zeroed data of the right size; fails for a negative or absurd shape.
+/// Zeroed data of the right size; fails for a negative or absurd shape, and with Code::DoesNotFit (bytes needed and
+/// available) before it asks for memory that is not there.
 Status allocateTensor(HostTensor &tensor);
 
 /// Parses one `--input` value (the grammar above) and reads its file.
@@ -57,6 +58,9 @@ Status readTensors(const std::string &path, std::vector<HostTensor> &tensors);
 
 /// Writes a file by its extension: .npy and .bin take one tensor, .npz any number with names.
 Status writeTensors(const std::string &path, std::span<const HostTensor> tensors);
+
+/// Fails if `writeTensors` would refuse to write `count` tensors to a file of this name.
+Status checkWritable(const std::string &path, size_t count);
 
 /// Reads `input_0.pb`, `input_1.pb` ... (or .npy) of an ONNX test data folder; `prefix` is "input" or "output".
 Status readTestData(const std::string &folder, const std::string &prefix, std::vector<HostTensor> &tensors);

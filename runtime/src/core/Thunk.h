@@ -7,7 +7,8 @@
 namespace llmpar::rt {
 
 /// What is left of a record after preparation: everything looked up, nothing to decide.
-/// Runs on its rank's thread, many times.
+/// Runs many times, on its rank's thread or on that of its lane; never twice at once, but beside thunks of other
+/// lanes.
 class Thunk {
 public:
   virtual ~Thunk() = default;

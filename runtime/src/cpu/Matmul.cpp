@@ -131,10 +131,10 @@ Status matmul(const KernelCall &call) {
       return smallBFloat16(p, call);
     if (y.dtype == DType::F16)
       return withFloatOperands(call, matmul);
+    DnnlThread &thread = DnnlThread::current(); // before any primitive: it sets the number of threads
     CachedMatmul &matmulOfShape = cached(p, y.dtype);
     if (!matmulOfShape.supported)
       return y.dtype == DType::F32 ? reference::matmul(call) : withFloatOperands(call, matmul);
-    DnnlThread &thread = DnnlThread::current();
     auto &[supported, desc, primitive, left, right, result, scratchpad] = matmulOfShape;
     scratchpad.set_data_handle(thread.scratch(0, desc.scratchpad_desc().get_size()));
     size_t size = dtypeSize(y.dtype);

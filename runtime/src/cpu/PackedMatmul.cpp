@@ -22,7 +22,6 @@ struct PackedMatmul::Implementation {
   dnnl::memory::desc aDesc = {}, bDesc = {}, yDesc = {};
   dnnl::matmul::primitive_desc desc = {};
   dnnl::matmul primitive = {};
-  std::vector<float> left = {}, result = {}; // bf16 rows for gemv
 
   bool usesGemv() const { return problem.m <= gemvRows; }
 
@@ -69,6 +68,7 @@ struct PackedMatmul::Implementation {
       gemv(m, n, k, a.as<float>(), static_cast<float *>(packed.get()), problem.transposeB, y.as<float>());
       return Status::success();
     }
+    thread_local std::vector<float> left, result; // the rows as float
     left.resize(static_cast<size_t>(m * k));
     result.resize(static_cast<size_t>(m * n));
     widen(dtype, a.data, left.data(), m * k);

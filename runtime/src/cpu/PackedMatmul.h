@@ -10,7 +10,7 @@
 //     Status status = packed.run(a, y);                 // each step
 //   }
 //
-// An object is used by one thread at a time; not necessarily the one that made it.
+// `run` may be called from several threads at once.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_RUNTIME_CPU_PACKEDMATMUL_H

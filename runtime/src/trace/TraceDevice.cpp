@@ -34,6 +34,10 @@ std::string printRecord(const BoundRecord &bound) {
     printList(out, record.floats, " <", '>');
   if (!record.group.empty())
     printList(out, record.group, " group [", ']');
+  if (record.lane != Lane::Compute)
+    out << " lane " << laneNames[static_cast<size_t>(record.lane)];
+  if (!record.waits.empty())
+    printList(out, record.waits, " waits [", ']');
   if (!record.location.empty())
     out << " '" << record.location << "'";
   out << '\n';

@@ -1,0 +1,77 @@
+//===- PlanShardings.h - Choose a mesh and a sharding for every op -*- C++ -*-===//
+//
+// Build - solve - apply, for every mesh that the cluster's devices can form:
+//   PlanRequest request{.cluster = *findCluster("dgx-h100")};
+//   llvm::Expected<ShardingPlan> plan = planShardings(module, request);
+//   // the module now has @mesh, `llmpar.factors` and `llmpar.out`; llmpar-propagate-shardings follows them
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_PLANNING_PLANSHARDINGS_H
+#define LLMPAR_PLANNING_PLANSHARDINGS_H
+
+#include "llmpar/Planner/Algorithms.h"
+#include "llmpar/Planning/ShardingProblem.h"
+#include "mlir/Pass/Pass.h"
+
+namespace llmpar {
+
+struct FoundPlan;
+
+struct PlanRequest {
+  Cluster cluster;
+  Method method = Method::Auto;
+  std::optional<Mesh> mesh;           ///< none: the best of all that the devices can form; its ranks are the cluster's
+  std::optional<int64_t> memoryLimit; ///< bytes of a device; none: what the cluster says
+  double timeLimitSeconds = 60;       ///< of all meshes together; the best plan so far is taken then
+  /// As SolveOptions::progress; `mesh` is the one that is searched.
+  llvm::function_ref<bool(const Mesh &mesh, const SolveProgress &)> progress = nullptr;
+  /// Called with the plan before it is written.
+  llvm::function_ref<void(FoundPlan &)> inspect = nullptr;
+};
+
+/// What was found for one mesh.
+struct MeshResult {
+  Mesh mesh;
+  Plan plan; ///< costs in picoseconds
+  int64_t nodes = 0, edges = 0;
+  double buildSeconds = 0, solveSeconds = 0;
+};
+
+struct ShardingPlan {
+  std::vector<MeshResult> meshes; ///< all that were searched
+  size_t best = 0;
+  int64_t lowerBound = 0; ///< picoseconds: no plan of the method on any of the meshes costs less
+  const MeshResult &chosen() const { return meshes[best]; }
+};
+
+/// A plan with the problem that it solves.
+struct FoundPlan {
+  ShardingPlan plan;
+  std::unique_ptr<ShardingProblem> problem; ///< of plan.chosen(); null: no plan fits, `plan.best` means nothing
+};
+
+/// The meshes of the cluster's devices that a method can use: one axis, and every pair of two whose product they are.
+llvm::SmallVector<Mesh> candidateMeshes(int64_t ranks, Method method);
+
+/// The request's meshes, checked. Errors: no @main with a body; the mesh does not have the cluster's number of ranks.
+llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(mlir::ModuleOp module, const PlanRequest &request);
+
+/// The problem of @main on a mesh, with the request's memory limit.
+std::unique_ptr<ShardingProblem> buildProblem(mlir::ModuleOp module, const PlanRequest &request, const Mesh &mesh,
+                                              bool splitAtRest);
+
+/// Searches every mesh and writes nothing. Errors: those of meshesOf.
+llvm::Expected<FoundPlan> findShardings(mlir::ModuleOp module, const PlanRequest &request);
+
+/// Plans @main of `module` and writes the choice into it. Where remarks of category `llmpar-plan-shardings` are
+/// enabled, every decision is one (ExplainPlan.h). Errors: those of meshesOf; NoPlanFits (NoPlanFits.h).
+llvm::Expected<ShardingPlan> planShardings(mlir::ModuleOp module, const PlanRequest &request);
+
+#define GEN_PASS_DECL
+#include "llmpar/Planning/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "llmpar/Planning/Passes.h.inc"
+
+} // namespace llmpar
+
+#endif // LLMPAR_PLANNING_PLANSHARDINGS_H

@@ -1,0 +1,75 @@
+//===- Strategies.h - The ways to shard an op, and their cost ---*- C++ -*-===//
+//
+//   matmul [4,6] x w[6,10] on tp=2, any method:
+//     m -> tp: operands [{tp},{}] [{},{}]  result [{tp},{}]            half the FLOPs, the whole weight
+//     n -> tp: operands [{},{}]   [{},{tp}] result [{},{tp}]           half the FLOPs, half the weight
+//     k -> tp: operands [{},{tp}] [{tp},{}] result partial {tp: sum}   the same, and a reduction to come
+//     whole
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMPAR_PLANNING_STRATEGIES_H
+#define LLMPAR_PLANNING_STRATEGIES_H
+
+#include "llmpar/Dialect/ShardingUnits.h"
+#include "llmpar/Planning/Method.h"
+#include "llmpar/Planning/ReshardCosts.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace llmpar {
+
+struct Strategy {
+  FactorShardings factors;
+  llvm::SmallVector<ShardingId, 3> operands;
+  llvm::SmallVector<ShardingId, 1> results;
+  int64_t cost = 0;        ///< picoseconds of the kernel on the slowest device, and of gathering weights
+  int64_t gatherCost = 0;  ///< of them, those of gathering weights
+  std::vector<Sharding> rest; ///< of each operand, if weights are split further at rest; else empty
+  int64_t weightBytes = 0;    ///< of the shards of weights at rest, and of what is computed from weights alone
+  int64_t gatheredBytes = 0;  ///< of weights that are gathered for use
+  int64_t resultBytes = 0;
+};
+using StrategySet = std::vector<Strategy>;
+
+/// Values that depend on no input: each user gets them sharded as it likes, at no cost in a step.
+struct FreeValues {
+  explicit FreeValues(mlir::Block &body);
+  bool contains(mlir::Value value) const { return all.contains(value); }
+  bool isWeight(mlir::Value value) const { return weights.contains(value); }
+
+private:
+  llvm::DenseSet<mlir::Value> all, weights;
+};
+
+/// Strategies of a function's ops; equal ops share a set.
+class Strategies {
+public:
+  Strategies(mlir::Block &body, Method method, ReshardCosts &costs, bool splitAtRest = false);
+
+  /// All ways to split the op's factors that the method allows, whole included. Never empty. Under Gathered every
+  /// weight is split at rest over the axes that do not split it in use; under Auto with `splitAtRest` it may be.
+  const StrategySet &of(mlir::Operation *op);
+  /// The same for an input: any split of its dimensions that its role allows.
+  std::vector<ShardingId> ofArgument(mlir::BlockArgument argument);
+
+  const FreeValues &free() const { return free_; }
+  RuleCache &rules() { return rules_; }
+
+private:
+  Method method;
+  bool splitAtRest;
+  ReshardCosts &costs;
+  RuleCache rules_;
+  FreeValues free_;
+  DimRoles roles;
+  ShardingUnits units;
+  std::map<std::vector<int64_t>, std::unique_ptr<StrategySet>> known;
+
+  int64_t unitOf(mlir::Operation *op, const FactorRule &rule, int factor);
+  Strategy strategyFor(mlir::Operation *op, const FactorRule &rule, const FactorShardings &factors);
+  std::optional<Strategy> gathered(mlir::Operation *op, const Strategy &whole, unsigned axes);
+  void addGathered(mlir::Operation *op, StrategySet &set);
+};
+
+} // namespace llmpar
+
+#endif // LLMPAR_PLANNING_STRATEGIES_H

@@ -1,0 +1,106 @@
+//===- OpCost.cpp - Time of a kernel on a device ---------------------------===//
+#include "llmpar/Cost/OpCost.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include <algorithm>
+#include <cassert>
+
+namespace llmpar {
+namespace {
+
+struct NamedClass {
+  llvm::StringRef name;
+  KernelClass kernelClass;
+};
+
+/// Every kernel of Kernels.def. A collective's work on the device is a copy; what it takes is in CollectiveCost.h.
+constexpr NamedClass kernels[] = {
+    {"matmul", KernelClass::Matmul},
+    {"conv", KernelClass::Matmul},
+    {"unary", KernelClass::Elementwise},
+    {"binary", KernelClass::Elementwise},
+    {"select", KernelClass::Elementwise},
+    {"cast", KernelClass::Elementwise},
+    {"iota", KernelClass::Elementwise},
+    {"softmax", KernelClass::Rows},
+    {"layer_norm", KernelClass::Rows},
+    {"rms_norm", KernelClass::Rows},
+    {"reduce", KernelClass::Rows},
+    {"arg_reduce", KernelClass::Rows},
+    {"top_k", KernelClass::Rows},
+    {"cumsum", KernelClass::Rows},
+    {"pool", KernelClass::Rows},
+    {"gather", KernelClass::Move},
+    {"gather_elements", KernelClass::Move},
+    {"gather_nd", KernelClass::Move},
+    {"scatter_nd", KernelClass::Move},
+    {"scatter_elements", KernelClass::Move},
+    {"transpose", KernelClass::Move},
+    {"reshape", KernelClass::Move},
+    {"broadcast", KernelClass::Move},
+    {"slice", KernelClass::Move},
+    {"concat", KernelClass::Move},
+    {"pad", KernelClass::Move},
+    {"copy", KernelClass::Move},
+    {"all_reduce", KernelClass::Move},
+    {"all_gather", KernelClass::Move},
+    {"reduce_scatter", KernelClass::Move},
+    {"all_to_all", KernelClass::Move},
+};
+
+/// Kinds of unary and binary that take a polynomial or more for each element.
+constexpr llvm::StringRef transcendentalKinds[] = {
+    "exp", "log",   "tanh", "sigmoid", "erf", "gelu", "gelu_tanh", "silu", "softplus", "elu",   "selu", "sin",
+    "cos", "tan",   "asin", "acos",    "atan", "sinh", "cosh",     "asinh", "acosh",    "atanh", "pow",  "fmod", "mod"};
+
+const NamedClass *find(llvm::StringRef kernel) {
+  return llvm::find_if(kernels, [&](const NamedClass &entry) { return entry.name == kernel; });
+}
+
+/// A type without a peak of its own is computed in f32, or at the slowest speed stated.
+double peakFlops(const DeviceSpec &device, DType type) {
+  const auto &peaks = device.peakFlopsPerSecond;
+  if (auto own = peaks.find(type); own != peaks.end())
+    return own->second;
+  if (auto f32 = peaks.find(DType::F32); f32 != peaks.end())
+    return f32->second;
+  auto slowest = std::min_element(peaks.begin(), peaks.end(), [](auto &a, auto &b) { return a.second < b.second; });
+  return slowest == peaks.end() ? device.vectorFlopsPerSecond : slowest->second;
+}
+
+Seconds measuredTime(const DeviceSpec &device, const KernelSpeed &kernel, const OpWork &work) {
+  Seconds seconds = kernel.launchSeconds + work.runs * kernel.runSeconds;
+  if (work.kernel == KernelClass::Matmul && work.flops > 0)
+    seconds += work.flops / (peakFlops(device, work.type) * kernel.flopsEfficiency.at(work.flops));
+  if (work.bytes > 0)
+    seconds += work.bytes / (device.memoryBandwidthBytesPerSecond * kernel.bandwidthEfficiency.at(work.bytes));
+  return seconds;
+}
+
+} // namespace
+
+bool hasKernelClass(llvm::StringRef kernel) { return find(kernel) != std::end(kernels); }
+
+KernelClass kernelClass(llvm::StringRef kernel, llvm::StringRef kind) {
+  const NamedClass *entry = find(kernel);
+  assert(entry != std::end(kernels) && "no kernel of Kernels.def");
+  return llvm::is_contained(transcendentalKinds, kind) ? KernelClass::Transcendental : entry->kernelClass;
+}
+
+Seconds opTime(const DeviceSpec &device, const OpWork &work) {
+  if (auto found = device.kernels.find(work.measured); found != device.kernels.end())
+    return measuredTime(device, found->second, work);
+  Seconds compute = 0, memory = 0;
+  bool matmul = work.kernel == KernelClass::Matmul;
+  double peak = matmul ? peakFlops(device, work.type) : device.vectorFlopsPerSecond;
+  if (work.flops > 0 && peak > 0)
+    compute = work.flops / (peak * (matmul ? device.matmulEfficiency.at(work.flops) : 1));
+  if (work.bytes > 0 && device.memoryBandwidthBytesPerSecond > 0) {
+    auto curve = device.bandwidthEfficiency.find(work.kernel);
+    double efficiency = curve == device.bandwidthEfficiency.end() ? 1 : curve->second.at(work.bytes);
+    memory = work.bytes / (device.memoryBandwidthBytesPerSecond * efficiency);
+  }
+  return std::max({device.launchSeconds, compute, memory});
+}
+
+} // namespace llmpar

@@ -1,0 +1,158 @@
+//===- PredictProgram.cpp - What a step of a program will cost --------------===//
+#include "llmpar/Driver/PredictProgram.h"
+
+#include "llmpar/Cost/CollectiveCost.h"
+#include "llmpar/Cost/OpCost.h"
+#include "llmpar/Dialect/Llmpar.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <map>
+
+using namespace mlir;
+
+namespace llmpar {
+namespace {
+
+std::optional<CollectiveKind> collectiveOf(StringRef kernel) {
+  if (kernel == "all_reduce")
+    return CollectiveKind::AllReduce;
+  if (kernel == "reduce_scatter")
+    return CollectiveKind::ReduceScatter;
+  if (kernel == "all_gather")
+    return CollectiveKind::AllGather;
+  if (kernel == "all_to_all")
+    return CollectiveKind::AllToAll;
+  return std::nullopt;
+}
+
+double bytesOf(exec::BufferAttr buffer) {
+  return static_cast<double>(buffer.getType().getNumElements() * ((buffer.getType().getElementTypeBitWidth() + 7) / 8));
+}
+
+/// What decides the class of an elementwise kernel: its first attribute.
+StringRef kindName(exec::KernelOp record) {
+  if (!record.getInts() || record.getInts()->empty())
+    return "";
+  int64_t kind = record.getInts()->front();
+  return record.getKernel() == "unary" ? unaryName(kind) : record.getKernel() == "binary" ? binaryName(kind) : "";
+}
+
+class Predictor {
+public:
+  Predictor(exec::ProgramOp program, const Cluster &cluster, int64_t ranks)
+      : program(program), cluster(whenBusy(cluster, ranks)) {}
+
+  llvm::Expected<ProgramPrediction> run() {
+    StepModel model;
+    double peakFlops = 0;
+    for (auto rank : program.getBody().getOps<exec::RankOp>()) {
+      addRank(rank, model);
+      const DeviceSpec &device = cluster.device(rank.getRank());
+      auto peak = device.peakFlopsPerSecond.find(DType::F32);
+      peakFlops += peak != device.peakFlopsPerSecond.end() ? peak->second
+                   : device.peakFlopsPerSecond.empty()     ? 0
+                                                           : device.peakFlopsPerSecond.begin()->second;
+    }
+    llvm::Expected<StepTime> step = simulateStep(model);
+    if (!step)
+      return step.takeError();
+    result.step = std::move(*step);
+    if (double launch = cluster.stepSeconds; launch > 0) {
+      result.step.seconds += launch;
+      for (RankTime &rank : result.step.ranks)
+        rank.idle += launch;
+    }
+    if (peakFlops > 0 && result.step.seconds > 0)
+      result.utilisation = result.flops / (peakFlops * result.step.seconds);
+    return std::move(result);
+  }
+
+private:
+  exec::ProgramOp program;
+  Cluster cluster;
+  ProgramPrediction result;
+  double mostSent = -1;
+
+  /// The axis whose groups these ranks are.
+  std::string axisOf(ArrayRef<int64_t> members) {
+    int64_t stride = 1;
+    ArrayRef<int64_t> sizes = program.getSizes();
+    for (size_t axis = sizes.size(); axis-- > 0; stride *= sizes[axis])
+      if (members.size() == static_cast<size_t>(sizes[axis]) && (members.size() < 2 || members[1] - members[0] == stride))
+        return cast<StringAttr>(program.getAxes()[axis]).str();
+    return "?";
+  }
+
+  Seconds collectiveSeconds(exec::KernelOp record, CollectiveKind kind) {
+    ArrayRef<int64_t> members = *record.getGroup();
+    auto buffers = kind == CollectiveKind::AllGather ? record.getOutputs() : record.getInputs();
+    Bytes bytes = bytesOf(cast<exec::BufferAttr>(buffers[0]));
+    GroupShape group{static_cast<int64_t>(members.size()), members.size() > 1 ? members[1] - members[0] : 1};
+    return collectiveTime(cluster, kind, bytes, group).seconds;
+  }
+
+  Seconds kernelSeconds(exec::KernelOp record, const DeviceSpec &device) {
+    auto buffers = record.getInputs().empty() ? record.getOutputs() : record.getInputs();
+    Type element = cast<exec::BufferAttr>(buffers[0]).getType().getElementType();
+    return opTime(device, {.kernel = kernelClass(record.getKernel(), kindName(record)),
+                           .type = exec::elementDType(element).value_or(DType::F32),
+                           .flops = static_cast<double>(record.getFlops().value_or(0)),
+                           .bytes = static_cast<double>(record.getBytes().value_or(0))});
+  }
+
+  void addRank(exec::RankOp rank, StepModel &model) {
+    std::vector<StepRecord> &records = model.ranks.emplace_back();
+    std::map<std::pair<std::string, std::string>, CollectiveTraffic> traffic;
+    const DeviceSpec &device = cluster.device(rank.getRank());
+    double sent = 0;
+    for (auto main : rank.getBody().getOps<exec::MainOp>())
+      for (auto record : main.getBody().getOps<exec::KernelOp>()) {
+        StepRecord out;
+        if (std::optional<Lane> lane = exec::laneNamed(record.getLane().value_or("compute")); lane && device.concurrentLanes)
+          out.lane = static_cast<int>(*lane);
+        if (record.getWaits())
+          out.waits.assign(record.getWaits()->begin(), record.getWaits()->end());
+        std::optional<CollectiveKind> kind = collectiveOf(record.getKernel());
+        if (kind && record.getGroup()) {
+          out.members.assign(record.getGroup()->begin(), record.getGroup()->end());
+          out.seconds = collectiveSeconds(record, *kind);
+          CollectiveTraffic &entry = traffic[{record.getKernel().str(), axisOf(*record.getGroup())}];
+          entry.calls += 1;
+          entry.bytes += static_cast<double>(record.getBytes().value_or(0));
+          entry.seconds += out.seconds;
+          sent += static_cast<double>(record.getBytes().value_or(0));
+        } else {
+          out.seconds = kernelSeconds(record, device);
+          result.flops += static_cast<double>(record.getFlops().value_or(0));
+        }
+        records.push_back(std::move(out));
+      }
+    if (sent > mostSent) {
+      mostSent = sent;
+      result.traffic.clear();
+      for (auto &[key, entry] : traffic) {
+        entry.collective = key.first;
+        entry.axis = key.second;
+        result.traffic.push_back(entry);
+      }
+    }
+    MemoryByKind memory;
+    memory.weights = rank.getArenas()[0];
+    memory.activations = rank.getArenas()[1];
+    memory.workspace = rank.getArenas()[2];
+    if (memory.total() > result.memory.total())
+      result.memory = memory;
+    result.fits &= memory.total() <= device.memoryBytes;
+  }
+};
+
+} // namespace
+
+llvm::Expected<ProgramPrediction> predictProgram(exec::ProgramOp program, const Cluster &cluster) {
+  int64_t ranks = llvm::range_size(program.getBody().getOps<exec::RankOp>());
+  if (ranks > cluster.ranks())
+    return llvm::createStringError(llvm::formatv("the program has {0} ranks, but cluster '{1}' has {2} devices: choose a larger cluster",
+                                                 ranks, cluster.name, cluster.ranks()).str());
+  return Predictor(program, cluster, ranks).run();
+}
+
+} // namespace llmpar

@@ -1,0 +1,71 @@
+//===- Solve.cpp - The intra-operator planner ------------------------------===//
+#include "BranchAndBound.h"
+#include "Dive.h"
+#include "Neighborhoods.h"
+#include "Presolve.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
+
+namespace llmpar {
+namespace {
+
+constexpr SubproblemBounder::Effort rootEffort{.steps = 1000, .leastProgress = 0.001}, branchEffort{.steps = 50, .leastProgress = 0.02};
+constexpr int64_t firstSearch = 50; // subproblems, before the root is bounded again
+constexpr int patience = 40;        // neighborhoods in a row without a better plan
+
+int64_t roundUp(double bound) {
+  return bound >= double(kForbidden) ? kForbidden : static_cast<int64_t>(std::ceil(std::max(0.0, bound)));
+}
+
+/// Bounds the root with the incumbent so far, improves the incumbent, and searches what that leaves; again and again,
+/// since a better incumbent rules out more at the root.
+void search(ReducedProblem problem, Extend extend, Project project, Incumbent &incumbent) {
+  int64_t subproblems = firstSearch;
+  for (uint64_t round = 0;; ++round) {
+    SubproblemBounder rootBounder(problem, incumbent, extend);
+    auto tight = std::make_shared<ReducedProblem>(problem);
+    SubproblemBounder::Result root = rootBounder.bound(*tight, rootBounder.noDual(), rootEffort);
+    if (!root.open())
+      return incumbent.raiseLowerBound(kForbidden);
+    incumbent.raiseLowerBound(roundUp(root.bound));
+    presolve(*tight);
+    if (tight->infeasible)
+      return incumbent.raiseLowerBound(kForbidden);
+    problem = tight->liveProblem();
+    extend = extendFrom(tight, extend);
+    project = projectTo(tight, project);
+    SubproblemBounder bounder(problem, incumbent, extend);
+    root.dual = bounder.noDual();
+    int64_t cost = incumbent.cost();
+    if (!incumbent.found())
+      dive(problem, bounder, root.dual, incumbent);
+    if (incumbent.found())
+      searchNeighborhoods(problem, extend, project, incumbent, patience, round);
+    if (incumbent.cost() < cost && !incumbent.shouldStop())
+      continue;
+    BranchAndBound tree(problem, bounder, incumbent, std::move(root), BranchAndBound::Part::Whole);
+    bool finished = false;
+    for (; !finished && !incumbent.shouldStop() && incumbent.cost() == cost; subproblems *= 2)
+      finished = tree.run(subproblems, branchEffort);
+    incumbent.raiseLowerBound(roundUp(tree.bound()));
+    if (finished || incumbent.shouldStop())
+      return;
+  }
+}
+
+} // namespace
+
+Plan solve(const PlanProblem &problem, const SolveOptions &options) {
+  Incumbent incumbent(problem, options);
+  auto reduced = std::make_shared<ReducedProblem>(problem);
+  presolve(*reduced);
+  if (reduced->infeasible)
+    incumbent.raiseLowerBound(kForbidden);
+  else
+    search(reduced->liveProblem(), extendFrom(reduced, [](std::vector<int> choice) { return choice; }),
+           projectTo(reduced, [&] { return incumbent.choice(); }), incumbent);
+  return incumbent.take();
+}
+
+} // namespace llmpar

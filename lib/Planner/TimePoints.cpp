@@ -1,0 +1,150 @@
+//===- TimePoints.cpp - The steps at which memory can run out ---------------===//
+//
+// Live bytes grow only where a use begins, so those steps suffice. Of these, a point is implied by its
+// neighbor in time if no use ends between them (or begins, for the one before) and the neighbor has no more
+// capacity; and a point where all uses at their largest fit needs no watching at all.
+//
+//===----------------------------------------------------------------------===//
+#include "ReducedProblem.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+namespace llmpar {
+
+void ReducedProblem::addTimePoints(const PlanProblem &problem) {
+  std::vector<int64_t> steps;
+  for (const PlanNode &node : problem.nodes)
+    for (const MemoryUse &use : node.memory)
+      if (use.lifetime.begin < use.lifetime.end)
+        steps.push_back(use.lifetime.begin);
+  llvm::sort(steps);
+  steps.erase(llvm::unique(steps), steps.end());
+  capacity.assign(steps.size(), *problem.memoryLimit);
+  auto pointOf = [&](int64_t step) { return static_cast<int>(llvm::lower_bound(steps, step) - steps.begin()); };
+  for (auto [from, to] : llvm::zip(problem.nodes, nodes))
+    for (const MemoryUse &use : from.memory)
+      if (use.lifetime.begin < use.lifetime.end)
+        to.uses.push_back({.begin = pointOf(use.lifetime.begin), .end = pointOf(use.lifetime.end), .bytes = use.bytes});
+}
+
+/// The sum of `uses` as a list that does not overlap.
+static std::vector<PointUse> sumOverTime(const std::vector<PointUse> &uses, size_t strategies) {
+  std::vector<std::pair<int, size_t>> changes; // point, 2 * use + (1 where it ends)
+  for (size_t i = 0; i < uses.size(); ++i)
+    if (uses[i].begin < uses[i].end)
+      changes.push_back({uses[i].begin, 2 * i}), changes.push_back({uses[i].end, 2 * i + 1});
+  llvm::sort(changes);
+  std::vector<PointUse> sums;
+  std::vector<int64_t> live(strategies, 0);
+  for (size_t i = 0; i + 1 < changes.size(); ++i) {
+    auto [point, change] = changes[i];
+    for (size_t k = 0; k < strategies; ++k)
+      live[k] += (change & 1 ? -1 : 1) * uses[change / 2].bytes[k];
+    int next = changes[i + 1].first;
+    if (point == next || llvm::all_of(live, [](int64_t bytes) { return bytes == 0; }))
+      continue;
+    if (!sums.empty() && sums.back().end == point && sums.back().bytes == live)
+      sums.back().end = next;
+    else
+      sums.push_back({.begin = point, .end = next, .bytes = live});
+  }
+  return sums;
+}
+
+std::vector<int> ReducedProblem::tightenMemory() {
+  std::vector<int> touched;
+  while (!capacity.empty() && takeLeastUse()) {
+    std::vector<int> lost = dropCostlyStrategies();
+    if (lost.empty()) {
+      dropPoints();
+      break;
+    }
+    touched.insert(touched.end(), lost.begin(), lost.end());
+  }
+  return touched;
+}
+
+/// Moves what every strategy uses into the capacity. False if that does not suffice.
+bool ReducedProblem::takeLeastUse() {
+  std::vector<int64_t> change(capacity.size() + 1, 0);
+  for (ReducedNode &node : nodes) {
+    node.uses = sumOverTime(node.uses, node.size());
+    for (PointUse &use : node.uses) {
+      int64_t least = *llvm::min_element(use.bytes);
+      change[use.begin] += least;
+      change[use.end] -= least;
+      for (int64_t &bytes : use.bytes)
+        bytes -= least;
+    }
+    node.uses = sumOverTime(node.uses, node.size());
+  }
+  int64_t least = 0;
+  for (size_t point = 0; point < capacity.size(); ++point) {
+    least += change[point];
+    capacity[point] -= least;
+    infeasible |= capacity[point] < 0;
+  }
+  return !infeasible;
+}
+
+/// Strategies that alone overflow some point.
+std::vector<int> ReducedProblem::dropCostlyStrategies() {
+  std::vector<int> lost;
+  for (size_t index = 0; index < nodes.size(); ++index) {
+    ReducedNode &node = nodes[index];
+    std::vector<char> keep(node.size(), true);
+    for (const PointUse &use : node.uses) {
+      int64_t room = *std::min_element(capacity.begin() + use.begin, capacity.begin() + use.end);
+      for (size_t i = 0; i < keep.size(); ++i)
+        keep[i] &= use.bytes[i] <= room;
+    }
+    if (node.gone || !llvm::is_contained(keep, 0))
+      continue;
+    keepStrategies(static_cast<int>(index), keep);
+    lost.push_back(static_cast<int>(index));
+  }
+  return lost;
+}
+
+void ReducedProblem::dropPoints() {
+  size_t count = capacity.size();
+  std::vector<int64_t> change(count + 1, 0);
+  std::vector<char> begins(count + 1, false), ends(count + 1, false);
+  for (ReducedNode &node : nodes) {
+    for (const PointUse &use : node.uses) {
+      int64_t most = *llvm::max_element(use.bytes);
+      change[use.begin] += most;
+      change[use.end] -= most;
+      begins[use.begin] = ends[use.end] = true;
+    }
+  }
+  std::vector<int> kept;
+  // Whether uses begin or end between the last kept point and this one.
+  bool begun = false, ended = false;
+  int64_t most = 0;
+  for (size_t point = 0; point < count; ++point) {
+    most += change[point];
+    begun |= begins[point];
+    ended |= ends[point];
+    if (most <= capacity[point])
+      continue;
+    if (!kept.empty() && !begun && capacity[kept.back()] <= capacity[point])
+      continue; // implied by the last one
+    if (!kept.empty() && !ended && capacity[point] <= capacity[kept.back()])
+      kept.pop_back(); // the last one is implied
+    kept.push_back(static_cast<int>(point));
+    begun = ended = false;
+  }
+  auto pointOf = [&](int point) { return static_cast<int>(llvm::lower_bound(kept, point) - kept.begin()); };
+  for (ReducedNode &node : nodes) {
+    for (PointUse &use : node.uses)
+      use.begin = pointOf(use.begin), use.end = pointOf(use.end);
+    node.uses = sumOverTime(node.uses, node.size());
+  }
+  for (size_t i = 0; i < kept.size(); ++i)
+    capacity[i] = capacity[kept[i]], points[i] = points[kept[i]];
+  capacity.resize(kept.size());
+  points.resize(kept.size());
+}
+
+} // namespace llmpar

@@ -1,0 +1,333 @@
+//===- NoPlanFits.cpp - Which constraints conflict, and ways out ------------===//
+#include "llmpar/Planning/NoPlanFits.h"
+
+#include "llmpar/Core/UnitText.h"
+#include "llmpar/Planner/PeakRange.h"
+#include "llmpar/Planning/PlanDocument.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <chrono>
+
+using namespace mlir;
+
+namespace llmpar {
+
+char NoPlanFits::ID;
+
+void NoPlanFits::log(llvm::raw_ostream &os) const {
+  auto bytes = [](int64_t count) { return bytesText(static_cast<uint64_t>(count)); };
+  os << "no plan of method '" << method << "' fits into a device of '" << cluster << "' (" << bytes(memoryBytes) << ")";
+  if (peak.found) {
+    os << ": the smallest one found needs " << bytes(*peak.found) << (mesh.empty() ? "" : " on ") << mesh;
+    if (peak.atLeast < *peak.found)
+      os << ", and none needs less than " << bytes(peak.atLeast);
+  } else if (!mesh.empty()) {
+    os << " on " << mesh;
+  }
+  os << (isProved ? "" : " (the search ran out of time: one may exist after all)");
+  if (!conflict.empty())
+    os << "; in conflict: " << llvm::join(conflict, ", ");
+  if (waysOut.empty())
+    return;
+  auto words = llvm::map_range(waysOut, [&](const WayOut &way) {
+    return way.change + " (" + bytes(way.peakBytes) + (way.isEstimate ? ", estimated)" : ")");
+  });
+  os << "; ways out: " << llvm::join(words, ", ");
+}
+
+namespace {
+
+/// Factors on what a problem's nodes hold, in place of building another model.
+struct Scaling {
+  double batch = 1; ///< of activations that have a batch dimension
+  bool halves = false; ///< two bytes in place of four
+};
+
+/// A module with a request, and what is changed about them.
+struct Variant {
+  ModuleOp module;
+  PlanRequest request;
+  bool hasMemoryLimit = true;
+  Scaling scaling = {};
+};
+
+class FitAnalysis {
+public:
+  FitAnalysis(ModuleOp module, const PlanRequest &request)
+      : given{.module = module, .request = request}, start(Clock::now()) {
+    given.request.inspect = nullptr;
+  }
+
+  std::unique_ptr<NoPlanFits> run() {
+    result = std::make_unique<NoPlanFits>();
+    result->method = nameOf(given.request.method).str();
+    result->cluster = given.request.cluster.name;
+    measurePeak();
+    findConflict();
+    tryHalf();
+    tryBatch();
+    tryDevices();
+    return std::move(result);
+  }
+
+private:
+  using Clock = std::chrono::steady_clock;
+  Variant given;
+  Clock::time_point start;
+  std::unique_ptr<NoPlanFits> result;
+
+  double left() const {
+    return std::min(10.0, given.request.timeLimitSeconds) - std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  /// Problems of all meshes, those that can do with least memory first.
+  static std::vector<std::unique_ptr<ShardingProblem>> problemsOf(const Variant &variant) {
+    std::vector<std::unique_ptr<ShardingProblem>> problems;
+    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(variant.module, variant.request);
+    if (!meshes) {
+      llvm::consumeError(meshes.takeError());
+      return problems;
+    }
+    for (const Mesh &mesh : *meshes)
+      problems.push_back(buildProblem(variant.module, variant.request, mesh, /*splitAtRest=*/variant.request.method == Method::Auto));
+    llvm::sort(problems, [](const auto &a, const auto &b) { return peakRange(a->problem()).least < peakRange(b->problem()).least; });
+    return problems;
+  }
+
+  void measurePeak() {
+    result->peak.atLeast = INT64_MAX;
+    for (const auto &problem : problemsOf(given)) {
+      result->memoryBytes = *problem->problem().memoryLimit;
+      result->peak.atLeast = std::min(result->peak.atLeast, peakRange(problem->problem()).least);
+      if (result->peak.found && peakRange(problem->problem()).least >= *result->peak.found)
+        continue;
+      SmallestPeak peak = smallestPeak(problem->problem(), std::max(0.2, left() / 4));
+      bool isSmaller = peak.found && (!result->peak.found || *peak.found < *result->peak.found);
+      if (isSmaller)
+        result->peak.found = peak.found;
+      if (isSmaller || result->mesh.empty())
+        result->mesh = problem->costs().mesh().str();
+    }
+  }
+
+  /// A plan of any cost on any mesh. Without one, `isProved` says whether there is none.
+  struct Found {
+    bool fits = false, isProved = true;
+    int64_t peakBytes = 0;
+    std::string mesh;
+  };
+  Found ask(const Variant &variant) const {
+    Found answer;
+    for (const auto &sharding : problemsOf(variant)) {
+      PlanProblem problem = scaled(*sharding, variant);
+      if (!variant.hasMemoryLimit)
+        problem.memoryLimit.reset();
+      if (problem.memoryLimit && peakRange(problem).least > *problem.memoryLimit)
+        continue;
+      const Mesh &mesh = sharding->costs().mesh();
+      auto progress = [&](const SolveProgress &now) { return !given.request.progress || given.request.progress(mesh, now); };
+      Plan plan = solve(problem, {.timeLimitSeconds = std::clamp(left() / 3, 0.1, 3.0), .gapLimit = 1, .progress = progress});
+      if (plan.feasible())
+        return {.fits = true, .isProved = true, .peakBytes = plan.peakBytes, .mesh = mesh.str()};
+      answer.isProved &= plan.lowerBound >= kForbidden;
+    }
+    return answer;
+  }
+
+  void addWayOut(const Found &found, std::string change, bool isEstimate = false) {
+    result->waysOut.push_back({.change = std::move(change), .peakBytes = found.peakBytes, .isEstimate = isEstimate});
+  }
+
+  //===-- Conflicts --------------------------------------------------------===//
+
+  struct Pin {
+    std::string name;
+    Operation *op = nullptr; ///< in the copy; null: an argument
+    unsigned argument = 0;
+  };
+
+  static std::vector<Pin> pinsOf(func::FuncOp function) {
+    std::vector<Pin> pins;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      if (function.getArgAttr(i, LlmparDialect::kOutShardings)) {
+        auto name = function.getArgAttrOfType<StringAttr>(i, LlmparDialect::kName);
+        pins.push_back({name ? name.str() : "input " + std::to_string(i), nullptr, i});
+      }
+    for (Operation &op : function.getBody().front())
+      if (op.hasAttr(LlmparDialect::kOutShardings)) {
+        auto load = dyn_cast<LoadWeightOp>(op);
+        StringRef name = load ? load.getWeight() : nodeNameOf(&op);
+        pins.push_back({name.empty() ? op.getName().stripDialect().str() : name.str(), &op, 0});
+      }
+    return pins;
+  }
+
+  /// Leaves out one constraint after the other, and for good where that gives no plan: what remains is in conflict.
+  void findConflict() {
+    OwningOpRef<ModuleOp> copy = given.module.clone(); // pins are taken from it
+    Variant now = given;
+    now.module = *copy;
+    // True if there is a plan without the constraint: then it is part of the conflict.
+    auto isNeeded = [&](const Variant &without, std::string constraint, llvm::function_ref<std::string(StringRef mesh)> wayOut) {
+      Found found = ask(without);
+      result->isProved &= found.isProved;
+      if (!found.fits)
+        return false;
+      result->conflict.push_back(std::move(constraint));
+      if (wayOut)
+        addWayOut(found, wayOut(found.mesh));
+      return true;
+    };
+    auto function = copy->lookupSymbol<func::FuncOp>("main");
+    std::vector<Pin> pins = pinsOf(function);
+    for (const Pin &pin : pins) {
+      Attribute sharding = takePin(function, pin);
+      if (isNeeded(now, "the pin of '" + pin.name + "'", [&](StringRef) { return "no pin of '" + pin.name + "'"; }))
+        restorePin(function, pin, sharding);
+    }
+    if (Variant without = now; now.request.method != Method::Auto) {
+      without.request.method = Method::Auto;
+      if (now.request.mesh && now.request.mesh->axes.empty())
+        without.request.mesh.reset();
+      if (!isNeeded(without, "method '" + result->method + "'", [&](StringRef mesh) { return "method 'auto' on " + mesh.str(); }))
+        now = without;
+    }
+    if (Variant without = now; now.request.mesh && pinsOf(function).empty()) { // pins name its axes
+      without.request.mesh.reset();
+      if (!isNeeded(without, "mesh " + now.request.mesh->str(), [&](StringRef mesh) { return "mesh " + mesh.str(); }))
+        now = without;
+    }
+    Variant without = now;
+    without.hasMemoryLimit = false;
+    isNeeded(without, bytesText(static_cast<uint64_t>(result->memoryBytes)) + " of memory", nullptr);
+  }
+
+  static Attribute takePin(func::FuncOp function, const Pin &pin) {
+    auto name = StringAttr::get(function.getContext(), LlmparDialect::kOutShardings);
+    return pin.op ? pin.op->removeAttr(name) : function.removeArgAttr(pin.argument, name);
+  }
+  static void restorePin(func::FuncOp function, const Pin &pin, Attribute sharding) {
+    auto name = StringAttr::get(function.getContext(), LlmparDialect::kOutShardings);
+    if (pin.op)
+      pin.op->setAttr(name, sharding);
+    else
+      function.setArgAttr(pin.argument, name, sharding);
+  }
+
+  //===-- Ways out ---------------------------------------------------------===//
+
+  static bool isFloat32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
+
+  /// A copy of the problem, scaled.
+  static PlanProblem scaled(const ShardingProblem &sharding, Variant variant) {
+    PlanProblem problem = sharding.problem();
+    if (!variant.scaling.halves && variant.scaling.batch == 1)
+      return problem;
+    auto function = ModuleOp(variant.module).lookupSymbol<func::FuncOp>("main");
+    RuleCache rules;
+    DimRoles roles(function.getBody().front(), rules);
+    auto hasBatch = [&](Value value) {
+      int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+      return llvm::any_of(llvm::seq(rank), [&](int64_t dim) { return roles.of(value, static_cast<int>(dim)) == DimRole::Batch; });
+    };
+    for (auto [plan, node] : llvm::zip(problem.nodes, sharding.nodes())) {
+      SmallVector<Value> values = {node.value};
+      if (node.op)
+        values.assign(node.op->result_begin(), node.op->result_end());
+      bool halves = variant.scaling.halves && llvm::any_of(values, isFloat32);
+      double batch = llvm::any_of(values, hasBatch) ? variant.scaling.batch : 1;
+      for (MemoryUse &use : plan.memory) {
+        bool isWeights = node.op && use.lifetime.end == sharding.steps();
+        double factor = (isWeights ? 1 : batch) * (halves ? 0.5 : 1);
+        for (int64_t &bytes : use.bytes)
+          bytes = static_cast<int64_t>(std::ceil(static_cast<double>(bytes) * factor));
+      }
+    }
+    return problem;
+  }
+
+  void tryHalf() {
+    Variant half = given;
+    half.scaling.halves = true;
+    auto function = given.module.lookupSymbol<func::FuncOp>("main");
+    bool any = function.getBody().front().walk([](Operation *op) {
+      return llvm::any_of(op->getResults(), isFloat32) ? WalkResult::interrupt() : WalkResult::advance();
+    }).wasInterrupted();
+    if (!any || left() < 0)
+      return;
+    if (Found found = ask(half); found.fits)
+      addWayOut(found, "bf16 in place of f32", /*isEstimate=*/true);
+  }
+
+  /// The largest smaller batch that fits.
+  void tryBatch() {
+    auto function = given.module.lookupSymbol<func::FuncOp>("main");
+    RuleCache rules;
+    DimRoles roles(function.getBody().front(), rules);
+    int64_t batch = 1;
+    for (BlockArgument argument : function.getArguments())
+      for (auto [dim, size] : llvm::enumerate(cast<RankedTensorType>(argument.getType()).getShape()))
+        if (roles.of(argument, static_cast<int>(dim)) == DimRole::Batch)
+          batch = std::max(batch, size);
+    auto withBatch = [&](int64_t size) {
+      Variant smaller = given;
+      smaller.scaling.batch = static_cast<double>(size) / static_cast<double>(batch);
+      return smaller;
+    };
+    int64_t fits = 0, doesNot = batch;
+    Found best;
+    while (doesNot - fits > 1 && left() > 0) { // a batch of one first: if that does not fit, none does
+      int64_t size = fits == 0 ? 1 : fits + (doesNot - fits) / 2;
+      Found found = ask(withBatch(size));
+      if (!found.fits && size == 1)
+        return;
+      (found.fits ? fits : doesNot) = size;
+      if (found.fits)
+        best = found;
+    }
+    if (best.fits)
+      addWayOut(best, llvm::formatv("batch {0} in place of {1}", fits, batch), /*isEstimate=*/true);
+  }
+
+  /// `count` of the cluster, as far as memory goes.
+  static Cluster severalOf(Cluster cluster, int64_t count) {
+    llvm::SmallVector<DeviceGroup, 1> once = cluster.devices;
+    for (int64_t i = 1; i < count; ++i)
+      cluster.devices.append(once.begin(), once.end());
+    if (cluster.scaleOut)
+      cluster.network.push_back(*cluster.scaleOut);
+    NetworkDimension &outer = cluster.network.back();
+    outer.size = cluster.scaleOut ? count : outer.size * count;
+    outer.measured.clear();
+    return cluster;
+  }
+
+  /// Twice the devices, and again.
+  void tryDevices() {
+    if (given.request.method == Method::Single || given.request.cluster.network.empty())
+      return;
+    for (int64_t times = 2; times <= 64 && left() > 0; times *= 2) {
+      Variant larger = given;
+      larger.request.cluster = severalOf(given.request.cluster, times);
+      size_t axes = given.request.mesh ? given.request.mesh->axes.size() : 0;
+      for (size_t axis = 0; axis < std::max<size_t>(1, axes); ++axis) { // of a mesh that is given, one axis grows
+        if (axes > 0) {
+          larger.request.mesh = given.request.mesh;
+          larger.request.mesh->axes[axis].size *= times;
+        }
+        if (Found found = ask(larger); found.fits)
+          return addWayOut(found, llvm::formatv("{0} devices as {1}", larger.request.cluster.ranks(), found.mesh));
+      }
+    }
+  }
+};
+
+} // namespace
+
+llvm::Error whyNoPlanFits(ModuleOp module, const PlanRequest &request) {
+  return llvm::Error(FitAnalysis(module, request).run());
+}
+
+} // namespace llmpar

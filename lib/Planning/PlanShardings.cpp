@@ -1,0 +1,161 @@
+//===- PlanShardings.cpp - Choose a mesh and a sharding for every op --------===//
+#include "llmpar/Planning/PlanShardings.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include <chrono>
+
+using namespace mlir;
+
+namespace llmpar {
+#define GEN_PASS_DEF_PLANSHARDINGS
+#include "llmpar/Planning/Passes.h.inc"
+
+llvm::SmallVector<Mesh> candidateMeshes(int64_t ranks, Method method) {
+  auto one = [&](llvm::StringRef name) { return llvm::SmallVector<Mesh>{Mesh{{{name.str(), ranks}}}}; };
+  if (method == Method::Single)
+    return {Mesh{}};
+  if (method == Method::Data || method == Method::Gathered)
+    return one("dp");
+  if (method == Method::Tensor)
+    return one("tp");
+  if (method == Method::Sequence)
+    return one("sp");
+  llvm::SmallVector<Mesh> meshes;
+  if (method == Method::Auto)
+    meshes = one("x");
+  for (int64_t outer = 2; outer < ranks; ++outer)
+    if (ranks % outer == 0)
+      meshes.push_back(Mesh{{{method == Method::Hybrid ? "dp" : "x", outer}, {method == Method::Hybrid ? "tp" : "y", ranks / outer}}});
+  return meshes;
+}
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void addMesh(ModuleOp module, const Mesh &mesh) {
+  if (mesh.axes.empty() || module.lookupSymbol("mesh"))
+    return;
+  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+  SmallVector<StringRef> names;
+  SmallVector<int64_t> sizes;
+  for (const MeshAxis &axis : mesh.axes) {
+    names.push_back(axis.name);
+    sizes.push_back(axis.size);
+  }
+  MeshOp::create(builder, module.getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
+                 builder.getDenseI64ArrayAttr(sizes));
+}
+
+class MeshSearch {
+public:
+  MeshSearch(ModuleOp module, const PlanRequest &request)
+      : module(module), request(request), cluster(whenBusy(request.cluster, request.cluster.ranks())), start(Clock::now()) {}
+
+  llvm::Expected<ShardingPlan> run() {
+    auto function = module.lookupSymbol<func::FuncOp>("main");
+    if (!function || function.isExternal())
+      return llvm::createStringError("no function @main with a body");
+    llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster.ranks(), request.method);
+    if (request.mesh)
+      meshes = {*request.mesh};
+    for (const Mesh &mesh : meshes) {
+      if (request.method != Method::Single && mesh.ranks() != request.cluster.ranks())
+        return llvm::createStringError(llvm::formatv("the mesh '{0}' has {1} ranks, but cluster '{2}' has {3} devices",
+                                                     mesh.str(), mesh.ranks(), request.cluster.name, request.cluster.ranks()).str());
+      search(function.getBody().front(), mesh);
+    }
+    if (!winner)
+      return doesNotFit();
+    result.lowerBound = kForbidden;
+    for (const MeshResult &mesh : result.meshes)
+      result.lowerBound = std::min(result.lowerBound, mesh.plan.lowerBound);
+    addMesh(module, result.chosen().mesh);
+    winner->apply(result.chosen().plan);
+    return std::move(result);
+  }
+
+private:
+  ModuleOp module;
+  const PlanRequest &request;
+  Cluster cluster; ///< with all its devices at work
+  Clock::time_point start;
+  ShardingPlan result;
+  std::unique_ptr<ShardingProblem> winner;
+
+  /// Searches a mesh; where no plan fits, once more with weights that may be split at rest.
+  void search(Block &body, const Mesh &mesh) {
+    if (!search(body, mesh, /*splitAtRest=*/false) && request.method == Method::Auto)
+      search(body, mesh, /*splitAtRest=*/true);
+  }
+
+  /// True if there is a plan.
+  bool search(Block &body, const Mesh &mesh, bool splitAtRest) {
+    MeshResult found{.mesh = mesh, .plan = {}};
+    Clock::time_point begin = Clock::now();
+    auto sharding = std::make_unique<ShardingProblem>(body, request.method, mesh, cluster, splitAtRest);
+    if (request.memoryLimit)
+      sharding->setMemoryLimit(*request.memoryLimit);
+    found.nodes = static_cast<int64_t>(sharding->problem().nodes.size());
+    found.edges = static_cast<int64_t>(sharding->problem().edges.size());
+    found.buildSeconds = secondsSince(begin);
+    auto report = [&](const SolveProgress &progress) { return !request.progress || request.progress(mesh, progress); };
+    SolveOptions options{.timeLimitSeconds = std::max(0.1, request.timeLimitSeconds - secondsSince(start)), .progress = report};
+    begin = Clock::now();
+    found.plan = solve(sharding->problem(), options);
+    found.solveSeconds = secondsSince(begin);
+    bool isBetter = found.plan.feasible() && (!winner || found.plan.cost < result.chosen().plan.cost);
+    if (isBetter) {
+      winner = std::move(sharding);
+      result.best = result.meshes.size();
+    }
+    bool fits = found.plan.feasible();
+    result.meshes.push_back(std::move(found));
+    return fits;
+  }
+
+  llvm::Error doesNotFit() {
+    return llvm::createStringError(llvm::formatv("no plan of method '{0}' fits into the memory of a device of cluster '{1}'",
+                                                 nameOf(request.method), request.cluster.name).str());
+  }
+};
+
+struct PlanShardings : impl::PlanShardingsBase<PlanShardings> {
+  using Base::Base;
+  void runOnOperation() override {
+    if (failed(plan()))
+      signalPassFailure();
+  }
+
+  LogicalResult plan() {
+    std::optional<Method> known = methodOf(method);
+    if (!known)
+      return getOperation().emitError() << "method '" << method << "' is unknown: choose "
+                                        << llvm::join(llvm::map_range(methodNames, [](const MethodName &m) { return m.name; }), ", ");
+    llvm::Expected<Cluster> machines = findCluster(cluster);
+    if (!machines)
+      return getOperation().emitError() << llvm::toString(machines.takeError());
+    PlanRequest request{.cluster = std::move(*machines), .method = *known, .mesh = {}, .memoryLimit = {}};
+    if (memory > 0)
+      request.memoryLimit = memory;
+    if (Mesh mesh = meshOf(getOperation()); !mesh.axes.empty())
+      request.mesh = mesh;
+    llvm::Expected<ShardingPlan> result = planShardings(getOperation(), request);
+    if (!result)
+      return getOperation().emitError() << llvm::toString(result.takeError());
+    return success();
+  }
+};
+
+} // namespace
+
+llvm::Expected<ShardingPlan> planShardings(ModuleOp module, const PlanRequest &request) {
+  return MeshSearch(module, request).run();
+}
+
+} // namespace llmpar

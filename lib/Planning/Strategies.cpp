@@ -1,0 +1,226 @@
+//===- Strategies.cpp - The ways to shard an op, and their cost -------------===//
+#include "llmpar/Planning/Strategies.h"
+
+#include "llmpar/Dialect/FlopCount.h"
+#include "llmpar/Planner/PlanProblem.h"
+#include "llvm/ADT/SmallVectorExtras.h"
+
+using namespace mlir;
+
+namespace llmpar {
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+FreeValues::FreeValues(Block &body) {
+  for (Operation &op : body) {
+    bool isPinned = op.hasAttr(LlmparDialect::kOutShardings);
+    if (!isa<FactorOpInterface>(&op) || isPinned || !llvm::all_of(op.getOperands(), [&](Value v) { return contains(v); }))
+      continue;
+    bool fromWeight = isa<LoadWeightOp>(&op) || llvm::any_of(op.getOperands(), [&](Value v) { return isWeight(v); });
+    for (Value result : op.getResults()) {
+      all.insert(result);
+      if (fromWeight)
+        weights.insert(result);
+    }
+  }
+}
+
+Strategies::Strategies(Block &body, Method method, ReshardCosts &costs, bool splitAtRest)
+    : method(method), splitAtRest(splitAtRest || method == Method::Gathered), costs(costs), free_(body), roles(body, rules_) {}
+
+/// Calls `found` for every choice of a factor, or none, for every axis from `axis` on. `steps` are the pieces
+/// that each factor can still be cut into.
+static void forEachSplit(const Mesh &mesh, AxisId axis, MutableArrayRef<int64_t> steps, FactorShardings &chosen,
+                         function_ref<bool(AxisId, int)> allowed, function_ref<void()> found) {
+  if (axis == static_cast<AxisId>(mesh.axes.size()))
+    return found();
+  forEachSplit(mesh, axis + 1, steps, chosen, allowed, found); // no factor
+  int64_t size = mesh.axes[axis].size;
+  for (int factor = 0, count = static_cast<int>(steps.size()); factor < count; ++factor) {
+    if (size == 1 || steps[factor] < size || !allowed(axis, factor))
+      continue;
+    int64_t before = steps[factor];
+    steps[factor] /= size;
+    chosen[factor].axes.push_back(axis);
+    forEachSplit(mesh, axis + 1, steps, chosen, allowed, found);
+    chosen[factor].axes.pop_back();
+    steps[factor] = before;
+  }
+}
+
+int64_t Strategies::unitOf(Operation *op, const FactorRule &rule, int factor) {
+  int64_t unit = 1;
+  auto need = [&](const TensorFactors &tensor, Value value, bool isResult) {
+    int dim = FactorRule::dimOf(tensor, factor);
+    if (dim < 0 || free_.contains(value))
+      return;
+    int64_t minor = rule.minorSize(tensor, factor);
+    int64_t there = isResult ? units.below(value, dim) : units.above(value, dim);
+    unit = std::max(unit, (there + minor - 1) / minor);
+  };
+  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands))
+    need(tensor, value, false);
+  for (auto [value, tensor] : llvm::zip(op->getResults(), rule.results))
+    need(tensor, value, true);
+  return unit;
+}
+
+/// The kind that decides a kernel's class: the unary function, the reduction.
+static StringRef kindOf(Operation *op) {
+  auto kind = op->getAttrOfType<StringAttr>("kind");
+  return kind ? kind.getValue() : StringRef();
+}
+
+Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const FactorShardings &factors) {
+  const Mesh &mesh = costs.mesh();
+  Strategy strategy{.factors = factors, .operands = {}, .results = {}};
+  SmallVector<Shape> operandShapes, resultShapes;
+  double bytes = 0;
+  for (auto [index, value] : llvm::enumerate(op->getOperands())) {
+    RankedTensorType type = typeOf(value);
+    Sharding sharding = operandSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh);
+    operandShapes.push_back(localShape(sharding, type.getShape(), mesh));
+    int64_t local = localBytes(sharding, type, mesh);
+    bytes += static_cast<double>(local);
+    if (free_.isWeight(value))
+      strategy.weightBytes += local;
+    strategy.operands.push_back(costs.intern(sharding));
+  }
+  for (auto [index, value] : llvm::enumerate(op->getResults())) {
+    RankedTensorType type = typeOf(value);
+    Sharding sharding = resultSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh);
+    resultShapes.push_back(localShape(sharding, type.getShape(), mesh));
+    strategy.resultBytes += localBytes(sharding, type, mesh);
+    strategy.results.push_back(costs.intern(sharding));
+  }
+  if (isa<ReshapeOp>(op)) // the same bytes under another shape: no kernel, no buffer
+    strategy.resultBytes = 0;
+  else {
+    OpWork work{.kernel = kernelClass(op->getName().stripDialect(), kindOf(op)),
+                .type = toDType(typeOf(op->getOperands().empty() ? op->getResult(0) : op->getOperand(0)).getElementType()).value_or(DType::F32),
+                .flops = FlopCount(op).at(operandShapes, resultShapes),
+                .bytes = bytes + static_cast<double>(strategy.resultBytes)};
+    Seconds slowest = 0;
+    for (const DeviceGroup &group : costs.cluster().devices)
+      slowest = std::max(slowest, opTime(group.device, work));
+    strategy.cost = toPicoseconds(slowest);
+  }
+  return strategy;
+}
+
+/// Weights below this stay whole: gathering a bias costs a latency and saves nothing.
+static constexpr int64_t smallestGatheredBytes = 1 << 16;
+
+/// The same strategy with weights split at rest over those of `axes` (a bit set) that do not split them in use, on
+/// their longest dimension; none if no weight can be.
+std::optional<Strategy> Strategies::gathered(Operation *op, const Strategy &whole, unsigned axes) {
+  const Mesh &mesh = costs.mesh();
+  Strategy strategy = whole;
+  bool any = false;
+  for (auto [index, value] : llvm::enumerate(op->getOperands())) {
+    RankedTensorType type = typeOf(value);
+    const Sharding used = costs[whole.operands[index]];
+    Sharding &rest = strategy.rest.emplace_back(used);
+    int64_t before = localBytes(used, type, mesh);
+    if (!free_.isWeight(value) || before < smallestGatheredBytes)
+      continue;
+    Shape local = localShape(used, type.getShape(), mesh);
+    auto longest = llvm::max_element(local) - local.begin();
+    for (AxisId axis = 0; axis < static_cast<AxisId>(mesh.axes.size()); ++axis)
+      if ((axes >> axis & 1) && !used.usesAxis(axis) && local[longest] >= mesh.axes[axis].size) {
+        rest.dims[longest].axes.push_back(axis);
+        local[longest] = shardCeil(local[longest], rest.dims[longest].unit, mesh.axes[axis].size);
+      }
+    normalize(rest, type.getShape(), mesh);
+    if (rest == used)
+      continue;
+    any = true;
+    int64_t gather = costs.between(costs.intern(rest), whole.operands[index], type);
+    strategy.gatherCost = addCost(strategy.gatherCost, gather);
+    strategy.cost = addCost(strategy.cost, gather);
+    strategy.weightBytes += localBytes(rest, type, mesh) - before;
+    strategy.gatheredBytes += before;
+  }
+  if (!any)
+    return std::nullopt;
+  return strategy;
+}
+
+/// Gathered: splits every weight over all axes. Else adds a strategy for every set of axes.
+void Strategies::addGathered(Operation *op, StrategySet &set) {
+  unsigned all = (1u << costs.mesh().axes.size()) - 1;
+  for (size_t index = 0, count = set.size(); index < count; ++index) {
+    if (method == Method::Gathered) {
+      if (std::optional<Strategy> strategy = gathered(op, set[index], all))
+        set[index] = *strategy;
+      continue;
+    }
+    for (unsigned axes = 1; axes <= all; ++axes)
+      if (std::optional<Strategy> strategy = gathered(op, set[index], axes))
+        set.push_back(*strategy);
+  }
+}
+
+const StrategySet &Strategies::of(Operation *op) {
+  const FactorRule &rule = rules_.of(op);
+  SmallVector<DimRole> factorRoles = roles.ofFactors(op, rule);
+  std::vector<int64_t> key = {rules_.kindOf(op)};
+  SmallVector<bool> isWeightFactor(rule.factors.size(), false);
+  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands)) {
+    key.push_back(free_.contains(value) + free_.isWeight(value));
+    for (const auto &list : tensor)
+      if (free_.isWeight(value) && !list.empty())
+        isWeightFactor[list.front()] = true;
+  }
+  FactorShardings chosen(rule.factors.size());
+  SmallVector<int64_t> steps(rule.factors.size(), 0);
+  for (auto [factor, dim] : llvm::enumerate(chosen)) {
+    key.push_back(static_cast<int64_t>(factorRoles[factor]));
+    if (!rule.isShardable(static_cast<int>(factor)))
+      continue;
+    dim.unit = unitOf(op, rule, static_cast<int>(factor));
+    // Where there are fewer units than ranks, cutting them is still a choice.
+    if (rule.factors[factor].size / dim.unit < costs.mesh().ranks())
+      dim.unit = 1;
+    steps[factor] = rule.factors[factor].size / dim.unit;
+    key.push_back(dim.unit);
+  }
+  std::unique_ptr<StrategySet> &set = known[key];
+  if (set)
+    return *set;
+  set = std::make_unique<StrategySet>();
+  auto allowed = [&](AxisId axis, int factor) { return allows(method, axis, factorRoles[factor], isWeightFactor[factor]); };
+  forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
+    FactorShardings split = chosen;
+    for (DimSharding &dim : split)
+      if (dim.axes.empty())
+        dim.unit = 1;
+    set->push_back(strategyFor(op, rule, split));
+  });
+  if (splitAtRest)
+    addGathered(op, *set);
+  return *set;
+}
+
+std::vector<ShardingId> Strategies::ofArgument(BlockArgument argument) {
+  ArrayRef<int64_t> shape = typeOf(argument).getShape();
+  FactorShardings chosen(shape.size());
+  SmallVector<int64_t> steps;
+  for (auto [dim, size] : llvm::enumerate(shape)) {
+    chosen[dim].unit = units.below(argument, static_cast<int>(dim));
+    steps.push_back(size / chosen[dim].unit);
+  }
+  std::vector<ShardingId> ids;
+  auto allowed = [&](AxisId axis, int dim) { return allows(method, axis, roles.of(argument, dim), false); };
+  forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
+    Sharding sharding = Sharding::replicated(shape.size());
+    for (auto [dim, from] : llvm::zip(sharding.dims, chosen))
+      if (!from.axes.empty())
+        dim = from;
+    normalize(sharding, shape, costs.mesh());
+    ids.push_back(costs.intern(sharding));
+  });
+  return ids;
+}
+
+} // namespace llmpar

@@ -1,0 +1,184 @@
+//===- SolveTest.cpp - The solver against enumeration -----------------------===//
+#include "RandomProblem.h"
+#include "llmpar/Planner/Algorithms.h"
+#include "llmpar/Planner/PlanFile.h"
+
+#include "llvm/Support/MemoryBuffer.h"
+#include "gtest/gtest.h"
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+
+using namespace llmpar;
+
+namespace {
+
+double secondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Empty if `plan` is the best one, proved: what a failure should show otherwise.
+std::string complaint(const PlanProblem &problem, const Plan &plan, const Plan &best) {
+  if (plan.feasible() != best.feasible())
+    return plan.feasible() ? "a plan where none exists" : "no plan where one exists";
+  if (plan.lowerBound > best.lowerBound)
+    return "a lower bound above the optimum";
+  if (plan.lowerBound < best.lowerBound)
+    return "not proved";
+  if (!plan.feasible())
+    return "";
+  if (llvm::Error error = verifyPlan(problem, plan))
+    return llvm::toString(std::move(error));
+  return plan.cost == best.cost ? "" : "a plan that is not the best";
+}
+
+/// Solves `count` problems with `threads` and compares with enumeration.
+void compareWithEnumeration(RandomProblem random, int count, int threads) {
+  int feasible = 0, bound = 0, limited = 0;
+  for (int i = 0; i < count; ++i) {
+    PlanProblem problem = random.draw();
+    Plan best = solveByEnumeration(problem), plan = solve(problem, {.threads = threads});
+    std::string wrong = complaint(problem, plan, best);
+    ASSERT_EQ(wrong, "") << "case " << i << ": cost " << plan.cost << ", bound " << plan.lowerBound << ", optimum "
+                         << best.cost << "\n"
+                         << writePlanProblem(problem) << writePlan(plan);
+    feasible += best.feasible();
+    limited += problem.memoryLimit.has_value();
+    std::optional<int64_t> limit = std::exchange(problem.memoryLimit, std::nullopt);
+    bound += limit && solveByEnumeration(problem).cost != best.cost;
+  }
+  // The cases are of every kind.
+  EXPECT_GT(feasible, count / 2);
+  EXPECT_LT(feasible, count * 9 / 10);
+  EXPECT_GT(limited, count / 2);
+  EXPECT_GT(bound, count / 10) << "memory limits that change the answer";
+}
+
+TEST(Solve, EqualsEnumerationOnRandomProblems) { compareWithEnumeration(RandomProblem(2026), 5000, 1); }
+
+TEST(Solve, EqualsEnumerationWithTwoThreads) { compareWithEnumeration(RandomProblem(2027), 500, 2); }
+
+TEST(Solve, EqualsEnumerationOnMoreStrategies) {
+  compareWithEnumeration(RandomProblem(2028, /*maxNodes=*/5, /*maxStrategies=*/8), 1000, 1);
+}
+
+TEST(Solve, PlansOfOneProblemAreTheSame) {
+  RandomProblem random(4, /*maxNodes=*/40, /*maxStrategies=*/5);
+  for (int i = 0; i < 20; ++i) {
+    PlanProblem problem = random.draw();
+    std::string first = writePlan(solve(problem, {.gapLimit = 0.01, .threads = 1}));
+    EXPECT_EQ(writePlan(solve(problem, {.gapLimit = 0.01, .threads = 1})), first);
+    EXPECT_EQ(writePlan(solve(problem, {.gapLimit = 0.01, .threads = 2})), first)
+        << "the number of threads changes the plan";
+  }
+}
+
+TEST(Solve, SharedMatricesAreAsGoodAsCopies) {
+  RandomProblem random(6);
+  for (int i = 0; i < 200; ++i) {
+    PlanProblem problem = random.draw(), copied = problem;
+    copied.matrices.clear();
+    for (PlanEdge &edge : copied.edges) {
+      copied.matrices.push_back(problem.matrices[edge.matrix]);
+      edge.matrix = static_cast<int>(copied.matrices.size()) - 1;
+    }
+    EXPECT_EQ(solve(copied).cost, solve(problem).cost) << writePlanProblem(problem);
+  }
+}
+
+/// A dense problem that no exact search ends soon, with a memory limit.
+PlanProblem hardProblem() {
+  std::mt19937 random(8);
+  auto below = [&](unsigned count) { return static_cast<int64_t>(random() % count); };
+  PlanProblem problem{.name = "hard", .nodes = {}, .edges = {}, .matrices = {}, .memoryLimit = 400 * 500};
+  for (int i = 0; i < 400; ++i) {
+    PlanNode node;
+    node.memory.push_back({.lifetime = {i, i + 400}, .bytes = {}});
+    for (int strategy = 0; strategy < 12; ++strategy) {
+      node.costs.push_back(below(1000));
+      node.memory[0].bytes.push_back(below(1000));
+    }
+    problem.nodes.push_back(std::move(node));
+  }
+  for (int i = 0; i < 4000; ++i) {
+    int from = static_cast<int>(below(400)), to = static_cast<int>((from + 1 + below(399)) % 400);
+    problem.edges.push_back({from, to, i});
+    problem.matrices.push_back({.rows = 12, .columns = 12, .costs = {}});
+    for (int entry = 0; entry < 144; ++entry)
+      problem.matrices.back().costs.push_back(below(1000));
+  }
+  return problem;
+}
+
+TEST(Solve, StopsAtTheTimeLimitWithTheBestSoFar) {
+  PlanProblem problem = hardProblem();
+  auto begin = std::chrono::steady_clock::now();
+  Plan plan = solve(problem, {.timeLimitSeconds = 1});
+  EXPECT_LT(secondsSince(begin), 3) << "a time limit of one second";
+  ASSERT_TRUE(plan.feasible());
+  EXPECT_EQ(llvm::toString(verifyPlan(problem, plan)), "");
+  EXPECT_GT(plan.lowerBound, 0);
+  EXPECT_FALSE(plan.optimal()) << "make the problem harder: nothing was tested";
+}
+
+TEST(Solve, StopsWhenProgressSaysSo) {
+  PlanProblem problem = hardProblem();
+  int64_t lastBound = 0;
+  std::optional<int64_t> lastCost;
+  int calls = 0;
+  auto begin = std::chrono::steady_clock::now();
+  auto watch = [&](const SolveProgress &now) {
+    EXPECT_GE(now.lowerBound, lastBound) << "bounds only rise";
+    EXPECT_LE(now.cost.value_or(kForbidden), lastCost.value_or(kForbidden)) << "costs only fall";
+    lastBound = now.lowerBound;
+    lastCost = now.cost;
+    ++calls;
+    return now.seconds < 1;
+  };
+  Plan plan = solve(problem, {.timeLimitSeconds = 600, .progress = watch});
+  EXPECT_LT(secondsSince(begin), 4) << "progress said stop after one second";
+  EXPECT_GT(calls, 1);
+  ASSERT_TRUE(plan.feasible());
+  EXPECT_EQ(llvm::toString(verifyPlan(problem, plan)), "");
+  EXPECT_LE(plan.cost, lastCost.value_or(kForbidden));
+  EXPECT_GE(plan.lowerBound, lastBound);
+}
+
+TEST(Solve, StopsWithinTheGapAskedFor) {
+  RandomProblem random(12, /*maxNodes=*/30, /*maxStrategies=*/4);
+  for (int i = 0; i < 50; ++i) {
+    PlanProblem problem = random.draw();
+    Plan plan = solve(problem, {.gapLimit = 0.2});
+    if (plan.feasible())
+      EXPECT_LE(plan.gap(), 0.2) << writePlanProblem(problem);
+  }
+}
+
+/// Problems of the IOPDDL contest, in the folder `iopddl` beside that of the test data: costs of the best team.
+struct Published {
+  const char *file;
+  int64_t bestCost;
+};
+class SolveIopddl : public testing::TestWithParam<Published> {};
+
+TEST_P(SolveIopddl, IsWithinHalfAPercentOfOptimal) {
+  const char *data = std::getenv("LLMPAR_TEST_DATA");
+  std::string path = (data ? std::string(data) : "") + "/../iopddl/" + GetParam().file;
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!data || !buffer)
+    GTEST_SKIP() << "SKIPPED: set LLMPAR_TEST_DATA to a folder with iopddl/" << GetParam().file
+                 << " beside it to solve it";
+  llvm::Expected<PlanProblem> problem = readPlanProblem((*buffer)->getBuffer());
+  ASSERT_TRUE(bool(problem)) << llvm::toString(problem.takeError());
+  Plan plan = solve(*problem, {.timeLimitSeconds = 60, .gapLimit = 0.005, .threads = 2});
+  EXPECT_EQ(llvm::toString(verifyPlan(*problem, plan)), "");
+  EXPECT_LE(plan.gap(), 0.005) << "cost " << plan.cost << ", bound " << plan.lowerBound;
+  EXPECT_LE(plan.lowerBound, GetParam().bestCost) << "a published plan costs less than the bound";
+}
+
+INSTANTIATE_TEST_SUITE_P(Contest, SolveIopddl,
+                         testing::Values(Published{"B.json.gz", 532'843}, Published{"G.json.gz", 217'039},
+                                         Published{"V.json.gz", 1'632'051}),
+                         [](const auto &info) { return std::string(info.param.file, 1); });
+
+} // namespace

@@ -1,0 +1,165 @@
+//===- Compare.cpp - `llmpar compare`: parallelization methods side by side --===//
+#include "Compare.h"
+
+#include "../BytesText.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/MLIRContext.h"
+
+namespace llmpar::tool {
+namespace {
+
+/// Median time of a step on this machine's devices.
+bool measure(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure) {
+  Session session;
+  Method running = method;
+  running.missing = rt::Missing::StaysNull;
+  if (!session.open(options, given, running, failure))
+    return false;
+  std::vector<double> seconds;
+  for (int i = -2; i < options.repeat; ++i) {
+    if (!session.step(failure))
+      return false;
+    if (i >= 0)
+      seconds.push_back(session.stats().last_step_seconds);
+  }
+  llvm::sort(seconds);
+  llmpar_rt_stats stats = session.stats();
+  row.measured = Measured{seconds[seconds.size() / 2], static_cast<double>(stats.bytes_sent_per_step),
+                          static_cast<int64_t>(stats.peak_bytes)};
+  return true;
+}
+
+/// Plans, compiles and predicts one method. False only for an error that ends the command: a method without a plan
+/// is a row that says why.
+bool compareMethod(const Options &options, const Given &given, llmpar::Method method, Comparison &comparison, Failure &failure) {
+  ComparedMethod &row = comparison.methods.emplace_back();
+  row.method = method;
+  Method layout{.mesh = "", .layout = nameOf(method).str()};
+  layout.search = true;
+  mlir::MLIRContext context;
+  prepareContext(context);
+  Progress progress;
+  Failure own;
+  CompileResult result = compileFor(context, options, given, layout, progress, own);
+  if (!result.ok) {
+    bool isFirst = comparison.methods.size() == 1; // the model itself does not compile, or an option is wrong
+    if (isFirst || own.code == Usage)
+      return failure.set(own.code, own.message);
+    row.why = own.message;
+    return true;
+  }
+  row.mesh = result.plan->chosen().mesh.str();
+  row.gap = result.plan->chosen().plan.gap();
+  for (const MeshResult &mesh : result.plan->meshes)
+    row.searchSeconds += mesh.buildSeconds + mesh.solveSeconds;
+  exec::ProgramOp program;
+  result.module->walk([&](exec::ProgramOp op) { program = op; });
+  llvm::Expected<ProgramPrediction> prediction = predictProgram(program, *result.cluster);
+  if (!prediction)
+    return failure.set(Internal, llvm::toString(prediction.takeError()));
+  row.predicted = std::move(*prediction);
+  comparison.cluster = result.cluster->name;
+  comparison.devices = result.cluster->ranks();
+  for (const DeviceGroup &group : result.cluster->devices)
+    comparison.memoryBytes = comparison.memoryBytes ? std::min(comparison.memoryBytes, group.device.memoryBytes) : group.device.memoryBytes;
+  return !options.measure || measure(options, given, layout, row, failure);
+}
+
+bool writePage(const Options &options, const Comparison &comparison, Failure &failure) {
+  std::error_code code;
+  llvm::ToolOutputFile file(options.html, code, llvm::sys::fs::OF_Text);
+  if (code)
+    return failure.set(Usage, "--html=" + options.html + ": " + code.message());
+  file.os() << comparisonPage(comparison);
+  file.keep();
+  return true;
+}
+
+} // namespace
+
+void printComparison(const Comparison &comparison) {
+  llvm::outs() << llvm::formatv("{0} on {1} devices of {2}\n\n", comparison.model, comparison.devices, comparison.cluster);
+  llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,10} {3,10} {4,10} {5,10} {6,11} {7,11} {8,5}", "method", "mesh", "step ms",
+                                "compute", "exposed", "idle", "sent/rank", "memory", "use %");
+  bool isMeasured = llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured.has_value(); });
+  llvm::outs() << (isMeasured ? llvm::formatv(" {0,11} {1,6}", "measured ms", "ratio").str() : "") << "\n";
+  for (const ComparedMethod &row : comparison.methods) {
+    llvm::outs() << llvm::formatv("{0,-10} ", nameOf(row.method));
+    if (!row.ok()) {
+      llvm::outs() << row.why << "\n";
+      continue;
+    }
+    const ProgramPrediction &p = row.predicted;
+    RankTime mean = p.step.mean();
+    double sent = 0;
+    for (const CollectiveTraffic &traffic : p.traffic)
+      sent += traffic.bytes;
+    llvm::outs() << llvm::formatv("{0,-14} {1,10:f3} {2,10:f3} {3,10:f3} {4,10:f3} {5,11} {6,11} {7,5:f1}", row.mesh.empty() ? "-" : row.mesh,
+                                  p.step.seconds * 1e3, mean.compute * 1e3, mean.exposedCommunication * 1e3, mean.idle * 1e3,
+                                  bytesText(sent), bytesText(static_cast<double>(p.memory.total())), p.utilisation * 100);
+    if (row.measured)
+      llvm::outs() << llvm::formatv(" {0,11:f3} {1,6:f2}", row.measured->seconds * 1e3, p.step.seconds / row.measured->seconds);
+    llvm::outs() << (p.fits ? "" : "  does not fit") << "\n";
+  }
+  llvm::outs() << "\ncommunication of the rank that sends most, by collective and axis\n";
+  for (const ComparedMethod &row : comparison.methods)
+    for (const CollectiveTraffic &traffic : row.predicted.traffic)
+      llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,-6} {3,6} calls {4,11}  {5,10:f3} ms\n", nameOf(row.method), traffic.collective,
+                                    traffic.axis, traffic.calls, bytesText(traffic.bytes), traffic.seconds * 1e3);
+}
+
+rt::JsonObject comparisonJson(const Comparison &comparison) {
+  rt::JsonArray rows;
+  for (const ComparedMethod &row : comparison.methods) {
+    rt::JsonObject object;
+    object.add("method", std::string(nameOf(row.method))).add("ok", row.ok());
+    if (!row.ok()) {
+      rows.add(object.add("why", row.why));
+      continue;
+    }
+    const ProgramPrediction &p = row.predicted;
+    RankTime mean = p.step.mean();
+    rt::JsonArray traffic;
+    for (const CollectiveTraffic &entry : p.traffic)
+      traffic.add(rt::JsonObject().add("collective", entry.collective).add("axis", entry.axis).add("calls", entry.calls)
+                      .add("bytes", entry.bytes).add("seconds", entry.seconds));
+    object.add("mesh", row.mesh).add("search_s", row.searchSeconds).add("gap", row.gap).add("fits", p.fits)
+        .add("step_s", p.step.seconds).add("compute_s", mean.compute).add("exposed_communication_s", mean.exposedCommunication)
+        .add("idle_s", mean.idle).add("flops", p.flops).add("utilisation", p.utilisation)
+        .add("weight_bytes", p.memory.weights).add("activation_bytes", p.memory.activations)
+        .add("workspace_bytes", p.memory.workspace).add("communication_buffer_bytes", p.memory.communication)
+        .add("traffic", traffic);
+    if (row.measured)
+      object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
+          .add("measured_peak_bytes", row.measured->peakBytes);
+    rows.add(object);
+  }
+  rt::JsonObject report;
+  return report.add("model", comparison.model).add("cluster", comparison.cluster).add("devices", comparison.devices)
+      .add("device_memory_bytes", comparison.memoryBytes).add("methods", rows);
+}
+
+int compareCommand(const Options &options) {
+  Failure failure;
+  Given given;
+  Comparison comparison{.model = options.model, .cluster = options.cluster, .methods = {}};
+  if (options.cluster.empty())
+    failure.set(Usage, "which machines? Give --cluster: a name of `llmpar cluster list` or a file");
+  bool ok = failure.code == Ok && readInputs(options, given, failure);
+  for (const MethodName &entry : methodNames)
+    ok = ok && compareMethod(options, given, entry.method, comparison, failure);
+  if (!ok || (!options.html.empty() && !writePage(options, comparison, failure)))
+    return failure.report(options);
+  if (options.json)
+    print(comparisonJson(comparison));
+  else
+    printComparison(comparison);
+  return Ok;
+}
+
+} // namespace llmpar::tool

@@ -1,0 +1,42 @@
+//===- Compare.h - Parallelization methods side by side ---------*- C++ -*-===//
+#ifndef LLMPAR_TOOLS_COMPARE_H
+#define LLMPAR_TOOLS_COMPARE_H
+
+#include "Session.h"
+#include "llmpar/Driver/PredictProgram.h"
+
+namespace llmpar::tool {
+
+/// What running a method on this machine's devices gave.
+struct Measured {
+  Seconds seconds = 0; ///< median of a step
+  double bytesSent = 0;
+  int64_t peakBytes = 0;
+};
+
+/// One method on one cluster.
+struct ComparedMethod {
+  llmpar::Method method;
+  std::string why;  ///< it has no plan; empty: it has one
+  std::string mesh;
+  double gap = 0;   ///< of the search
+  double searchSeconds = 0;
+  ProgramPrediction predicted;
+  std::optional<Measured> measured;
+  bool ok() const { return why.empty(); }
+};
+
+struct Comparison {
+  std::string model, cluster;
+  int64_t devices = 0, memoryBytes = 0; ///< of the smallest device
+  std::vector<ComparedMethod> methods;
+};
+
+/// A self-contained page: no file or address beside it is needed to read it.
+std::string comparisonPage(const Comparison &comparison);
+rt::JsonObject comparisonJson(const Comparison &comparison);
+void printComparison(const Comparison &comparison);
+
+} // namespace llmpar::tool
+
+#endif // LLMPAR_TOOLS_COMPARE_H

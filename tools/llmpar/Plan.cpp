@@ -1,0 +1,113 @@
+//===- Plan.cpp - `llmpar plan`: the cheapest layout for a cluster -----------===//
+#include "Commands.h"
+#include "Session.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "mlir/IR/MLIRContext.h"
+#include <csignal>
+
+namespace llmpar::tool {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+double milliseconds(int64_t picoseconds) { return static_cast<double>(picoseconds) * 1e-9; }
+
+/// One line on a terminal: what is searched, the best plan so far and its gap.
+bool showProgress(const Mesh &mesh, const SolveProgress &progress) {
+  if (llvm::sys::Process::StandardErrIsDisplayed() && progress.seconds > 0.5) {
+    llvm::errs() << "\r\033[K" << mesh.str() << "  " << llvm::format("%.1f s", progress.seconds);
+    if (progress.cost)
+      llvm::errs() << llvm::format("  best %.3f ms  bound %.3f ms  gap %.2f %%", milliseconds(*progress.cost), milliseconds(progress.lowerBound),
+                                   100.0 * static_cast<double>(*progress.cost - progress.lowerBound) / static_cast<double>(std::max<int64_t>(1, *progress.cost)));
+    llvm::errs().flush();
+  }
+  return !interrupted;
+}
+
+void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
+  llvm::outs() << llvm::formatv("{0,-20} {1,12} {2,12} {3,8} {4,12} {5,9} {6,9}\n", "mesh", "time ms", "bound ms", "gap %", "peak MiB", "build ms", "solve ms");
+  for (auto [index, mesh] : llvm::enumerate(plan.meshes)) {
+    llvm::outs() << llvm::formatv("{0,-20} ", (index == plan.best ? "* " : "  ") + (mesh.mesh.axes.empty() ? "one device" : mesh.mesh.str()));
+    if (mesh.plan.feasible())
+      llvm::outs() << llvm::format("%12.4f %12.4f %8.3f %12.1f", milliseconds(mesh.plan.cost), milliseconds(mesh.plan.lowerBound),
+                                   100 * mesh.plan.gap(), static_cast<double>(mesh.plan.peakBytes) / (1 << 20));
+    else
+      llvm::outs() << llvm::formatv("{0,47}", "does not fit");
+    llvm::outs() << llvm::format(" %9.1f %9.1f\n", mesh.buildSeconds * 1e3, mesh.solveSeconds * 1e3);
+  }
+  const Plan &best = plan.chosen().plan;
+  llvm::outs() << llvm::format("\npredicted %.4f ms a step on %lld devices of %s; no plan of this method takes less than %.4f ms\n",
+                               milliseconds(best.cost), static_cast<long long>(cluster.ranks()), cluster.name.c_str(), milliseconds(plan.lowerBound));
+}
+
+llvm::json::Value toJson(const ShardingPlan &plan, const Cluster &cluster) {
+  llvm::json::Array meshes;
+  for (const MeshResult &mesh : plan.meshes) {
+    llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.plan.feasible()}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
+                           {"build_s", mesh.buildSeconds}, {"solve_s", mesh.solveSeconds}, {"bound_s", milliseconds(mesh.plan.lowerBound) * 1e-3}};
+    if (mesh.plan.feasible()) {
+      row["time_s"] = milliseconds(mesh.plan.cost) * 1e-3;
+      row["gap"] = mesh.plan.gap();
+      row["peak_bytes"] = mesh.plan.peakBytes;
+    }
+    meshes.push_back(std::move(row));
+  }
+  return llvm::json::Object{{"cluster", cluster.name}, {"devices", cluster.ranks()}, {"mesh", plan.chosen().mesh.str()},
+                            {"time_s", milliseconds(plan.chosen().plan.cost) * 1e-3}, {"bound_s", milliseconds(plan.lowerBound) * 1e-3},
+                            {"meshes", std::move(meshes)}};
+}
+
+bool writeDocument(const Options &options, const CompileResult &result, Failure &failure) {
+  std::error_code code;
+  llvm::ToolOutputFile file(options.output, code, llvm::sys::fs::OF_Text);
+  if (code)
+    return failure.set(Usage, "-o " + options.output + ": " + code.message());
+  file.os() << writePlanDocument(*result.document);
+  file.keep();
+  return true;
+}
+
+} // namespace
+
+int planCommand(const Options &options) {
+  Failure failure;
+  Given given;
+  if (!methodOf(options.method)) {
+    auto names = llvm::map_range(methodNames, [](const MethodName &m) { return m.name; });
+    failure.set(Usage, "--method=" + options.method + " is unknown: choose " + llvm::join(names, ", "));
+    return failure.report(options);
+  }
+  if (!readInputs(options, given, failure))
+    return failure.report(options);
+  mlir::MLIRContext context;
+  prepareContext(context);
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  Progress progress;
+  Options planning = options;
+  planning.compileTo = "layout";
+  Method method{.mesh = options.mesh, .layout = options.method};
+  method.search = true;
+  method.progress = showProgress;
+  CompileResult result = compileFor(context, planning, given, method, progress, failure);
+  std::signal(SIGINT, SIG_DFL);
+  if (!result.ok)
+    return failure.report(options);
+  if (llvm::sys::Process::StandardErrIsDisplayed())
+    llvm::errs() << "\r\033[K";
+  if (!options.output.empty() && !writeDocument(options, result, failure))
+    return failure.report(options);
+  if (options.json)
+    llvm::outs() << llvm::formatv("{0:2}\n", toJson(*result.plan, *result.cluster));
+  else
+    printPlan(*result.plan, *result.cluster);
+  return Ok;
+}
+
+} // namespace llmpar::tool

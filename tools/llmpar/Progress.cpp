@@ -1,0 +1,54 @@
+//===- Progress.cpp - What takes so long ------------------------------------===//
+#include "Progress.h"
+
+#include <cstdio>
+#include <unistd.h>
+
+namespace llmpar::tool {
+
+using Clock = std::chrono::steady_clock;
+static constexpr std::chrono::seconds interval(1);
+
+Progress::Progress() {
+  if (::isatty(STDERR_FILENO))
+    watcher = std::thread([this] { watch(); });
+}
+
+Progress::~Progress() {
+  if (!watcher.joinable())
+    return;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    stopping = true;
+  }
+  changed.notify_one();
+  watcher.join();
+  erase();
+}
+
+void Progress::phase(const std::string &newName) {
+  std::lock_guard<std::mutex> lock(mutex);
+  erase();
+  name = newName;
+  begin = Clock::now();
+}
+
+void Progress::watch() {
+  std::unique_lock<std::mutex> lock(mutex);
+  while (!changed.wait_for(lock, interval, [this] { return stopping; })) {
+    Clock::duration elapsed = Clock::now() - begin;
+    if (name.empty() || elapsed < interval)
+      continue;
+    auto seconds = std::chrono::duration_cast<std::chrono::seconds>(elapsed).count();
+    std::fprintf(stderr, "\r%s: %lld s\033[K", name.c_str(), static_cast<long long>(seconds));
+    shown = true;
+  }
+}
+
+void Progress::erase() {
+  if (shown)
+    std::fputs("\r\033[K", stderr);
+  shown = false;
+}
+
+} // namespace llmpar::tool
