@@ -147,6 +147,11 @@ const DeviceSpec &Cluster::device(int64_t rank) const {
   return devices.back().device;
 }
 
+bool overlapsCommunication(const Cluster &cluster, int64_t ranks) {
+  bool movesBytesItself = llvm::any_of(cluster.network, [](const NetworkDimension &d) { return d.topology == Topology::SharedMemory; });
+  return !movesBytesItself || cluster.hostCores >= 2 * static_cast<double>(ranks);
+}
+
 Cluster whenBusy(const Cluster &cluster, int64_t busyRanks) {
   Cluster busy = cluster;
   auto ranks = static_cast<double>(busyRanks);

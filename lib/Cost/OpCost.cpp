@@ -57,17 +57,6 @@ const NamedClass *find(llvm::StringRef kernel) {
   return llvm::find_if(kernels, [&](const NamedClass &entry) { return entry.name == kernel; });
 }
 
-/// A type without a peak of its own is computed in f32, or at the slowest speed stated.
-double peakFlops(const DeviceSpec &device, DType type) {
-  const auto &peaks = device.peakFlopsPerSecond;
-  if (auto own = peaks.find(type); own != peaks.end())
-    return own->second;
-  if (auto f32 = peaks.find(DType::F32); f32 != peaks.end())
-    return f32->second;
-  auto slowest = std::min_element(peaks.begin(), peaks.end(), [](auto &a, auto &b) { return a.second < b.second; });
-  return slowest == peaks.end() ? device.vectorFlopsPerSecond : slowest->second;
-}
-
 Seconds measuredTime(const DeviceSpec &device, const KernelSpeed &kernel, const OpWork &work) {
   Seconds seconds = kernel.launchSeconds + work.runs * kernel.runSeconds;
   if (work.kernel == KernelClass::Matmul && work.flops > 0)
@@ -79,12 +68,56 @@ Seconds measuredTime(const DeviceSpec &device, const KernelSpeed &kernel, const 
 
 } // namespace
 
+double peakFlops(const DeviceSpec &device, DType type) {
+  const auto &peaks = device.peakFlopsPerSecond;
+  if (auto own = peaks.find(type); own != peaks.end())
+    return own->second;
+  if (auto f32 = peaks.find(DType::F32); f32 != peaks.end())
+    return f32->second;
+  auto slowest = std::min_element(peaks.begin(), peaks.end(), [](auto &a, auto &b) { return a.second < b.second; });
+  return slowest == peaks.end() ? device.vectorFlopsPerSecond : slowest->second;
+}
+
 bool hasKernelClass(llvm::StringRef kernel) { return find(kernel) != std::end(kernels); }
 
 KernelClass kernelClass(llvm::StringRef kernel, llvm::StringRef kind) {
   const NamedClass *entry = find(kernel);
   assert(entry != std::end(kernels) && "no kernel of Kernels.def");
   return llvm::is_contained(transcendentalKinds, kind) ? KernelClass::Transcendental : entry->kernelClass;
+}
+
+static double elements(const Shape &shape) {
+  double count = 1;
+  for (int64_t extent : shape)
+    count *= static_cast<double>(extent);
+  return count;
+}
+
+/// How many rows of the last dimension a tensor has.
+static double rowsOf(const Shape &shape) { return shape.empty() || shape.back() == 0 ? 1 : elements(shape) / static_cast<double>(shape.back()); }
+
+OpWork workOf(const KernelCall &call) {
+  OpWork work{.kernel = kernelClass(call.kernel, call.kind), .type = call.type, .flops = call.flops};
+  // A gather reads the rows that it writes, not the table.
+  work.bytes = call.kernel == "gather" ? 2 * call.outputBytes : call.inputBytes + call.outputBytes;
+  if (work.kernel != KernelClass::Matmul || call.kernel != "matmul") {
+    work.measured = measuredKernelName(call.kernel, call.kind);
+    bool byInput = work.kernel == KernelClass::Rows && !call.inputs.empty();
+    work.runs = rowsOf(byInput ? call.inputs[0] : call.outputs[0]);
+    return work;
+  }
+  const Shape &left = call.inputs[0], &right = call.inputs[1], &result = call.outputs[0];
+  double matrix = static_cast<double>(result.back()) * static_cast<double>(result[result.size() - 2]);
+  double batches = matrix > 0 ? elements(result) / matrix : 0;
+  auto rows = static_cast<double>(call.transposesLeft ? left.back() : left[left.size() - 2]);
+  bool isOneMatrix = elements(right) == static_cast<double>(right.back()) * static_cast<double>(right[right.size() - 2]);
+  if (isOneMatrix) { // batches of the left operand are rows of one product
+    rows *= batches;
+    batches = 1;
+  }
+  work.measured = measuredMatmulName(static_cast<int64_t>(rows), call.rightIsWeight);
+  work.runs = batches > 1 ? batches : 0;
+  return work;
 }
 
 Seconds opTime(const DeviceSpec &device, const OpWork &work) {

@@ -8,6 +8,7 @@
 #include "llmpar/Exec/ProgramFile.h"
 #include "llmpar/Frontend/DeviceConfigurations.h"
 #include "llmpar/Frontend/ImportOnnx.h"
+#include "llmpar/Planning/NoPlanFits.h"
 #include "llmpar/Planning/PlanDocument.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -206,9 +207,15 @@ private:
     buildBeforePlan(before, options.pins);
     if (mlir::failed(before.run(*module)))
       return mlir::failure();
+    auto inspect = [&](FoundPlan &found) { options.plan.inspect(*module, request, found); };
+    if (options.plan.inspect)
+      request.inspect = inspect;
     llvm::Expected<ShardingPlan> plan = planShardings(*module, request);
-    if (!plan)
-      return error(llvm::toString(plan.takeError()));
+    if (!plan) {
+      llvm::Error why = plan.takeError();
+      result.doesNotFit = why.isA<NoPlanFits>();
+      return error(llvm::toString(std::move(why)));
+    }
     llvm::Expected<PlanDocument> document = documentPlan(*module, *plan, *cluster, *method);
     if (!document)
       return error(llvm::toString(document.takeError()));

@@ -39,19 +39,12 @@ StringRef kindName(exec::KernelOp record) {
 class Predictor {
 public:
   Predictor(exec::ProgramOp program, const Cluster &cluster, int64_t ranks)
-      : program(program), cluster(whenBusy(cluster, ranks)) {}
+      : program(program), cluster(whenBusy(cluster, ranks)), overlaps(overlapsCommunication(cluster, ranks)) {}
 
   llvm::Expected<ProgramPrediction> run() {
     StepModel model;
-    double peakFlops = 0;
-    for (auto rank : program.getBody().getOps<exec::RankOp>()) {
+    for (auto rank : program.getBody().getOps<exec::RankOp>())
       addRank(rank, model);
-      const DeviceSpec &device = cluster.device(rank.getRank());
-      auto peak = device.peakFlopsPerSecond.find(DType::F32);
-      peakFlops += peak != device.peakFlopsPerSecond.end() ? peak->second
-                   : device.peakFlopsPerSecond.empty()     ? 0
-                                                           : device.peakFlopsPerSecond.begin()->second;
-    }
     llvm::Expected<StepTime> step = simulateStep(model);
     if (!step)
       return step.takeError();
@@ -61,16 +54,18 @@ public:
       for (RankTime &rank : result.step.ranks)
         rank.idle += launch;
     }
-    if (peakFlops > 0 && result.step.seconds > 0)
-      result.utilisation = result.flops / (peakFlops * result.step.seconds);
+    if (result.step.seconds > 0)
+      result.utilisation = atPeak / (result.step.seconds * static_cast<double>(model.ranks.size()));
     return std::move(result);
   }
 
 private:
   exec::ProgramOp program;
   Cluster cluster;
+  bool overlaps; ///< lanes run at the same time
   ProgramPrediction result;
   double mostSent = -1;
+  Seconds atPeak = 0; ///< of all ranks, if every FLOP ran at the peak of its type
 
   /// The axis whose groups these ranks are.
   std::string axisOf(ArrayRef<int64_t> members) {
@@ -91,12 +86,28 @@ private:
   }
 
   Seconds kernelSeconds(exec::KernelOp record, const DeviceSpec &device) {
-    auto buffers = record.getInputs().empty() ? record.getOutputs() : record.getInputs();
-    Type element = cast<exec::BufferAttr>(buffers[0]).getType().getElementType();
-    return opTime(device, {.kernel = kernelClass(record.getKernel(), kindName(record)),
-                           .type = exec::elementDType(element).value_or(DType::F32),
-                           .flops = static_cast<double>(record.getFlops().value_or(0)),
-                           .bytes = static_cast<double>(record.getBytes().value_or(0))});
+    SmallVector<Shape> inputs, outputs;
+    KernelCall call{.kernel = record.getKernel(), .kind = kindName(record)};
+    for (auto buffer : record.getInputs().getAsRange<exec::BufferAttr>()) {
+      inputs.emplace_back(buffer.getType().getShape());
+      call.inputBytes += bytesOf(buffer);
+    }
+    for (auto buffer : record.getOutputs().getAsRange<exec::BufferAttr>()) {
+      outputs.emplace_back(buffer.getType().getShape());
+      call.outputBytes += bytesOf(buffer);
+    }
+    call.inputs = inputs;
+    call.outputs = outputs;
+    auto first = cast<exec::BufferAttr>((inputs.empty() ? record.getOutputs() : record.getInputs())[0]);
+    call.type = exec::elementDType(first.getType().getElementType()).value_or(DType::F32);
+    call.flops = static_cast<double>(record.getFlops().value_or(0));
+    if (record.getKernel() == "matmul") {
+      call.transposesLeft = record.getInts() && record.getInts()->front() != 0;
+      call.rightIsWeight = cast<exec::BufferAttr>(record.getInputs()[1]).getArena() != exec::Arena::Activations;
+    }
+    if (double peak = peakFlops(device, call.type); peak > 0)
+      atPeak += call.flops / peak;
+    return opTime(device, workOf(call));
   }
 
   void addRank(exec::RankOp rank, StepModel &model) {
@@ -107,7 +118,7 @@ private:
     for (auto main : rank.getBody().getOps<exec::MainOp>())
       for (auto record : main.getBody().getOps<exec::KernelOp>()) {
         StepRecord out;
-        if (std::optional<Lane> lane = exec::laneNamed(record.getLane().value_or("compute")); lane && device.concurrentLanes)
+        if (std::optional<Lane> lane = exec::laneNamed(record.getLane().value_or("compute")); lane && overlaps)
           out.lane = static_cast<int>(*lane);
         if (record.getWaits())
           out.waits.assign(record.getWaits()->begin(), record.getWaits()->end());

@@ -69,11 +69,13 @@ llvm::Expected<Grid> readGrid(const ::onnx::ShardingSpecProto &spec) {
   if (spec.device_size() != cells)
     return specError(spec,
                      llvm::formatv("it has {0} shards, but {1} devices or groups", cells, spec.device_size()).str());
+  std::map<int64_t, const ::onnx::IntIntListEntryProto *> groups;
+  for (const auto &entry : spec.index_to_device_group_map())
+    groups[entry.key()] = &entry;
   for (int64_t device : spec.device()) {
     Devices group{device};
-    for (const auto &entry : spec.index_to_device_group_map())
-      if (entry.key() == device)
-        group.assign(entry.value().begin(), entry.value().end());
+    if (auto found = groups.find(device); found != groups.end())
+      group.assign(found->second->value().begin(), found->second->value().end());
     llvm::sort(group);
     if (group.empty() || group.front() < 0)
       return specError(spec, llvm::formatv("device {0} is no device and has no group", device).str());

@@ -80,13 +80,15 @@ bool SubproblemBounder::raise(const ReducedProblem &sub, const Core &core, DualB
     return incumbent.rulesOut(constant + ascent.best(), dual.tolerance());
   };
   ascent.settle(effort.steps);
+  // Without prices sweeps converge steadily; with them a bound may rest for long and then go on.
+  double leastProgress = core.capacity.empty() ? std::max(effort.leastProgress, 1e-3) : effort.leastProgress;
   for (int i = 0; i < effort.steps && !ascent.done(); ++i) {
     if (ruledOut())
       return true;
     // Without an incumbent, hope for a little more than there is.
     double target = incumbent.found() ? double(incumbent.cost()) - constant : ascent.best() + 0.05 * std::abs(ascent.best()) + 1;
     if (i % checkInterval == checkInterval - 1) {
-      if (incumbent.shouldStop() || ascent.best() - last < effort.leastProgress * (target - ascent.best()))
+      if (incumbent.shouldStop() || ascent.best() - last < leastProgress * (target - ascent.best()))
         break;
       last = ascent.best();
     }

@@ -10,7 +10,7 @@
 namespace llmpar {
 namespace {
 
-constexpr SubproblemBounder::Effort rootEffort{.steps = 1000, .leastProgress = 0.001}, branchEffort{.steps = 50, .leastProgress = 0.02};
+constexpr SubproblemBounder::Effort rootEffort{.steps = 1000, .leastProgress = 0}, branchEffort{.steps = 50, .leastProgress = 0.02};
 constexpr int64_t firstSearch = 50; // subproblems, before the root is bounded again
 constexpr int patience = 40;        // neighborhoods in a row without a better plan
 

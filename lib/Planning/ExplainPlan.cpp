@@ -49,7 +49,7 @@ std::string PlanExplainer::strategyText(int index, int strategy) {
   return text;
 }
 
-std::string PlanExplainer::termText(int node, const Alternative &alternative, const CostTerm &term) {
+std::string PlanExplainer::termText(const Alternative &alternative, const CostTerm &term) {
   if (term.isEdge) {
     const PlanEdge &edge = problem.problem().edges[term.index];
     return "resharding from " + labelOf(edge.from) + " to " + labelOf(edge.to);
@@ -69,7 +69,7 @@ std::string PlanExplainer::flipText(int node, const Alternative &alternative) {
   if (alternative.rise() == 0)
     return "at any saving: both cost the same";
   if (const CostTerm *term = alternative.decisive())
-    return "if " + termText(node, alternative, *term) + " took " + timeText(alternative.rise()) + " less than its " +
+    return "if " + termText(alternative, *term) + " took " + timeText(alternative.rise()) + " less than its " +
            timeText(term->then);
   return "if " + labelOf(node) + " with " + strategyText(node, plan.choice[node]) + " took " + timeText(alternative.rise()) + " more";
 }
@@ -108,6 +108,16 @@ Decision PlanExplainer::explain(int index) {
   if (why.inPlace && !(why.adjusted && why.adjusted->moved.empty()))
     result.inPlace = describe(index, why.inPlace);
   result.barred = describe(index, why.barred);
+  return result;
+}
+
+std::optional<FreeAlternative> PlanExplainer::solveWithout(int node, double timeLimitSeconds) {
+  Plan other = llmpar::solveWithout(problem.problem(), plan, node, {.timeLimitSeconds = timeLimitSeconds});
+  if (!other.feasible())
+    return std::nullopt;
+  FreeAlternative result{.strategy = strategyText(node, other.choice[node]), .rise = other.cost - plan.cost, .isBest = other.optimal()};
+  for (auto [index, choices] : llvm::enumerate(llvm::zip(plan.choice, other.choice)))
+    result.moved += static_cast<int>(index) != node && std::get<0>(choices) != std::get<1>(choices);
   return result;
 }
 

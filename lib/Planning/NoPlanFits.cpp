@@ -7,8 +7,10 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <chrono>
+#include <cmath>
 
 using namespace mlir;
 
@@ -41,8 +43,8 @@ namespace {
 
 /// Factors on what a problem's nodes hold, in place of building another model.
 struct Scaling {
-  double batch = 1; ///< of activations that have a batch dimension
-  bool halves = false; ///< two bytes in place of four
+  int64_t batch = 0, newBatch = 0; ///< 0: as it is
+  bool halves = false;             ///< two bytes in place of four
 };
 
 /// A module with a request, and what is changed about them.
@@ -223,29 +225,48 @@ private:
   /// A copy of the problem, scaled.
   static PlanProblem scaled(const ShardingProblem &sharding, Variant variant) {
     PlanProblem problem = sharding.problem();
-    if (!variant.scaling.halves && variant.scaling.batch == 1)
+    const Scaling &scaling = variant.scaling;
+    if (!scaling.halves && scaling.batch == 0)
       return problem;
-    auto function = ModuleOp(variant.module).lookupSymbol<func::FuncOp>("main");
     RuleCache rules;
-    DimRoles roles(function.getBody().front(), rules);
-    auto hasBatch = [&](Value value) {
-      int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
-      return llvm::any_of(llvm::seq(rank), [&](int64_t dim) { return roles.of(value, static_cast<int>(dim)) == DimRole::Batch; });
-    };
+    DimRoles roles(variant.module.lookupSymbol<func::FuncOp>("main").getBody().front(), rules);
     for (auto [plan, node] : llvm::zip(problem.nodes, sharding.nodes())) {
-      SmallVector<Value> values = {node.value};
-      if (node.op)
-        values.assign(node.op->result_begin(), node.op->result_end());
-      bool halves = variant.scaling.halves && llvm::any_of(values, isFloat32);
-      double batch = llvm::any_of(values, hasBatch) ? variant.scaling.batch : 1;
-      for (MemoryUse &use : plan.memory) {
-        bool isWeights = node.op && use.lifetime.end == sharding.steps();
-        double factor = (isWeights ? 1 : batch) * (halves ? 0.5 : 1);
-        for (int64_t &bytes : use.bytes)
+      Value value = node.op ? Value(node.op->getResult(0)) : node.value;
+      bool halves = scaling.halves && isFloat32(value);
+      int batchDim = scaling.batch ? batchDimOf(value, roles) : -1;
+      for (MemoryUse &use : plan.memory)
+        for (auto [strategy, bytes] : llvm::enumerate(use.bytes)) {
+          double factor = halves ? 0.5 : 1;
+          if (batchDim >= 0 && !isOfWeights(sharding, node, use))
+            factor *= batchFactor(sharding, node, strategy, batchDim, scaling);
           bytes = static_cast<int64_t>(std::ceil(static_cast<double>(bytes) * factor));
-      }
+        }
     }
     return problem;
+  }
+
+  static int batchDimOf(Value value, const DimRoles &roles) {
+    for (int dim = 0, rank = static_cast<int>(cast<RankedTensorType>(value.getType()).getRank()); dim < rank; ++dim)
+      if (roles.of(value, dim) == DimRole::Batch)
+        return dim;
+    return -1;
+  }
+
+  /// What an op holds of weights, at rest or gathered.
+  static bool isOfWeights(const ShardingProblem &sharding, const ShardingProblem::Node &node, const MemoryUse &use) {
+    if (!node.op)
+      return false;
+    auto isGathered = [](const auto &pair) { return std::get<0>(pair).gatheredBytes == std::get<1>(pair); };
+    return use.lifetime.end == sharding.steps() || llvm::all_of(llvm::zip(*node.strategies, use.bytes), isGathered);
+  }
+
+  /// Of the largest shard of a value's batch: one sample on each device stays one.
+  static double batchFactor(const ShardingProblem &sharding, const ShardingProblem::Node &node, size_t strategy, int dim, const Scaling &scaling) {
+    ShardingId id = node.op ? (*node.strategies)[strategy].results[0] : node.shardings[strategy];
+    int64_t shards = 1;
+    for (AxisId axis : sharding.costs()[id].dims[dim].axes)
+      shards *= sharding.costs().mesh().axes[axis].size;
+    return static_cast<double>(llvm::divideCeil(scaling.newBatch, shards)) / static_cast<double>(llvm::divideCeil(scaling.batch, shards));
   }
 
   void tryHalf() {
@@ -268,12 +289,11 @@ private:
     DimRoles roles(function.getBody().front(), rules);
     int64_t batch = 1;
     for (BlockArgument argument : function.getArguments())
-      for (auto [dim, size] : llvm::enumerate(cast<RankedTensorType>(argument.getType()).getShape()))
-        if (roles.of(argument, static_cast<int>(dim)) == DimRole::Batch)
-          batch = std::max(batch, size);
+      if (int dim = batchDimOf(argument, roles); dim >= 0)
+        batch = std::max(batch, cast<RankedTensorType>(argument.getType()).getDimSize(dim));
     auto withBatch = [&](int64_t size) {
       Variant smaller = given;
-      smaller.scaling.batch = static_cast<double>(size) / static_cast<double>(batch);
+      smaller.scaling = {.batch = batch, .newBatch = size};
       return smaller;
     };
     int64_t fits = 0, doesNot = batch;

@@ -1,6 +1,8 @@
 //===- PlanShardings.cpp - Choose a mesh and a sharding for every op --------===//
 #include "llmpar/Planning/PlanShardings.h"
 
+#include "llmpar/Planning/ExplainPlan.h"
+#include "llmpar/Planning/NoPlanFits.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -54,74 +56,47 @@ void addMesh(ModuleOp module, const Mesh &mesh) {
 
 class MeshSearch {
 public:
-  MeshSearch(ModuleOp module, const PlanRequest &request)
-      : module(module), request(request), cluster(whenBusy(request.cluster, request.cluster.ranks())), start(Clock::now()) {}
+  MeshSearch(ModuleOp module, const PlanRequest &request) : module(module), request(request), start(Clock::now()) {}
 
-  llvm::Expected<ShardingPlan> run() {
-    auto function = module.lookupSymbol<func::FuncOp>("main");
-    if (!function || function.isExternal())
-      return llvm::createStringError("no function @main with a body");
-    llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster.ranks(), request.method);
-    if (request.mesh)
-      meshes = {*request.mesh};
-    for (const Mesh &mesh : meshes) {
-      if (request.method != Method::Single && mesh.ranks() != request.cluster.ranks())
-        return llvm::createStringError(llvm::formatv("the mesh '{0}' has {1} ranks, but cluster '{2}' has {3} devices",
-                                                     mesh.str(), mesh.ranks(), request.cluster.name, request.cluster.ranks()).str());
-      search(function.getBody().front(), mesh);
-    }
-    if (!winner)
-      return doesNotFit();
-    result.lowerBound = kForbidden;
-    for (const MeshResult &mesh : result.meshes)
-      result.lowerBound = std::min(result.lowerBound, mesh.plan.lowerBound);
-    addMesh(module, result.chosen().mesh);
-    winner->apply(result.chosen().plan);
-    return std::move(result);
+  llvm::Expected<FoundPlan> run() {
+    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(module, request);
+    if (!meshes)
+      return meshes.takeError();
+    for (const Mesh &mesh : *meshes) // where no plan fits, once more with weights that may be split at rest
+      if (!search(mesh, /*splitAtRest=*/false) && request.method == Method::Auto)
+        search(mesh, /*splitAtRest=*/true);
+    found.plan.lowerBound = kForbidden;
+    for (const MeshResult &mesh : found.plan.meshes)
+      found.plan.lowerBound = std::min(found.plan.lowerBound, mesh.plan.lowerBound);
+    return std::move(found);
   }
 
 private:
   ModuleOp module;
   const PlanRequest &request;
-  Cluster cluster; ///< with all its devices at work
   Clock::time_point start;
-  ShardingPlan result;
-  std::unique_ptr<ShardingProblem> winner;
-
-  /// Searches a mesh; where no plan fits, once more with weights that may be split at rest.
-  void search(Block &body, const Mesh &mesh) {
-    if (!search(body, mesh, /*splitAtRest=*/false) && request.method == Method::Auto)
-      search(body, mesh, /*splitAtRest=*/true);
-  }
+  FoundPlan found;
 
   /// True if there is a plan.
-  bool search(Block &body, const Mesh &mesh, bool splitAtRest) {
-    MeshResult found{.mesh = mesh, .plan = {}};
+  bool search(const Mesh &mesh, bool splitAtRest) {
+    MeshResult result{.mesh = mesh, .plan = {}};
     Clock::time_point begin = Clock::now();
-    auto sharding = std::make_unique<ShardingProblem>(body, request.method, mesh, cluster, splitAtRest);
-    if (request.memoryLimit)
-      sharding->setMemoryLimit(*request.memoryLimit);
-    found.nodes = static_cast<int64_t>(sharding->problem().nodes.size());
-    found.edges = static_cast<int64_t>(sharding->problem().edges.size());
-    found.buildSeconds = secondsSince(begin);
+    std::unique_ptr<ShardingProblem> sharding = buildProblem(module, request, mesh, splitAtRest);
+    result.nodes = static_cast<int64_t>(sharding->problem().nodes.size());
+    result.edges = static_cast<int64_t>(sharding->problem().edges.size());
+    result.buildSeconds = secondsSince(begin);
     auto report = [&](const SolveProgress &progress) { return !request.progress || request.progress(mesh, progress); };
     SolveOptions options{.timeLimitSeconds = std::max(0.1, request.timeLimitSeconds - secondsSince(start)), .progress = report};
     begin = Clock::now();
-    found.plan = solve(sharding->problem(), options);
-    found.solveSeconds = secondsSince(begin);
-    bool isBetter = found.plan.feasible() && (!winner || found.plan.cost < result.chosen().plan.cost);
-    if (isBetter) {
-      winner = std::move(sharding);
-      result.best = result.meshes.size();
+    result.plan = solve(sharding->problem(), options);
+    result.solveSeconds = secondsSince(begin);
+    bool fits = result.plan.feasible();
+    if (fits && (!found.problem || result.plan.cost < found.plan.chosen().plan.cost)) {
+      found.problem = std::move(sharding);
+      found.plan.best = found.plan.meshes.size();
     }
-    bool fits = found.plan.feasible();
-    result.meshes.push_back(std::move(found));
+    found.plan.meshes.push_back(std::move(result));
     return fits;
-  }
-
-  llvm::Error doesNotFit() {
-    return llvm::createStringError(llvm::formatv("no plan of method '{0}' fits into the memory of a device of cluster '{1}'",
-                                                 nameOf(request.method), request.cluster.name).str());
   }
 };
 
@@ -154,8 +129,45 @@ struct PlanShardings : impl::PlanShardingsBase<PlanShardings> {
 
 } // namespace
 
-llvm::Expected<ShardingPlan> planShardings(ModuleOp module, const PlanRequest &request) {
+llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(ModuleOp module, const PlanRequest &request) {
+  auto function = module.lookupSymbol<func::FuncOp>("main");
+  if (!function || function.isExternal())
+    return llvm::createStringError("no function @main with a body");
+  llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster.ranks(), request.method);
+  if (request.mesh)
+    meshes = {*request.mesh};
+  for (const Mesh &mesh : meshes)
+    if (request.method != Method::Single && mesh.ranks() != request.cluster.ranks())
+      return llvm::createStringError(llvm::formatv("the mesh '{0}' has {1} ranks, but cluster '{2}' has {3} devices",
+                                                   mesh.str(), mesh.ranks(), request.cluster.name, request.cluster.ranks()).str());
+  return meshes;
+}
+
+std::unique_ptr<ShardingProblem> buildProblem(ModuleOp module, const PlanRequest &request, const Mesh &mesh, bool splitAtRest) {
+  Block &body = module.lookupSymbol<func::FuncOp>("main").getBody().front();
+  Cluster busy = whenBusy(request.cluster, request.cluster.ranks()); // with all its devices at work
+  auto problem = std::make_unique<ShardingProblem>(body, request.method, mesh, busy, splitAtRest);
+  if (request.memoryLimit)
+    problem->setMemoryLimit(*request.memoryLimit);
+  return problem;
+}
+
+llvm::Expected<FoundPlan> findShardings(ModuleOp module, const PlanRequest &request) {
   return MeshSearch(module, request).run();
+}
+
+llvm::Expected<ShardingPlan> planShardings(ModuleOp module, const PlanRequest &request) {
+  llvm::Expected<FoundPlan> found = findShardings(module, request);
+  if (!found)
+    return found.takeError();
+  if (!found->problem)
+    return whyNoPlanFits(module, request);
+  if (request.inspect)
+    request.inspect(*found);
+  remarkDecisions(*found->problem, found->plan.chosen().plan);
+  addMesh(module, found->plan.chosen().mesh);
+  found->problem->apply(found->plan.chosen().plan);
+  return std::move(found->plan);
 }
 
 } // namespace llmpar

@@ -96,10 +96,14 @@ Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const Fa
   if (isa<ReshapeOp>(op)) // the same bytes under another shape: no kernel, no buffer
     strategy.resultBytes = 0;
   else {
-    OpWork work{.kernel = kernelClass(op->getName().stripDialect(), kindOf(op)),
-                .type = toDType(typeOf(op->getOperands().empty() ? op->getResult(0) : op->getOperand(0)).getElementType()).value_or(DType::F32),
-                .flops = FlopCount(op).at(operandShapes, resultShapes),
-                .bytes = bytes + static_cast<double>(strategy.resultBytes)};
+    auto matmul = dyn_cast<MatmulOp>(op);
+    OpWork work = workOf({.kernel = op->getName().stripDialect(), .kind = kindOf(op),
+                          .type = toDType(typeOf(op->getOperands().empty() ? op->getResult(0) : op->getOperand(0)).getElementType()).value_or(DType::F32),
+                          .inputs = operandShapes, .outputs = resultShapes,
+                          .inputBytes = bytes, .outputBytes = static_cast<double>(strategy.resultBytes),
+                          .flops = FlopCount(op).at(operandShapes, resultShapes),
+                          .transposesLeft = matmul && matmul.getTransposeA(),
+                          .rightIsWeight = matmul && free_.isWeight(matmul.getB())});
     Seconds slowest = 0;
     for (const DeviceGroup &group : costs.cluster().devices)
       slowest = std::max(slowest, opTime(group.device, work));

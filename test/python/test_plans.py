@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -113,6 +114,26 @@ class ReplayTest(PlansTest):
         self.llmpar("verify", "mlp.onnx", *DIMS, "--plan", self.edited(edit), "--input=ids=@ids.npy")
         ir = self.llmpar("compile", "mlp.onnx", *DIMS, "--plan", "edited.json", "--compile-to", "layout").stdout
         self.assertIn('[{}, {"y", "x"}]', ir)
+
+    def test_weights_may_rest_in_smaller_shards(self):
+        def edit(plan):
+            for op in plan["ops"]:
+                op["shard"] = {}
+            self.product(plan).update(shard={"m": "x+y"}, rest=[["x+y", "-"], ["x", "y"]])
+        self.llmpar("verify", "mlp.onnx", *DIMS, "--plan", self.edited(edit), "--input=ids=@ids.npy")
+        ir = self.llmpar("compile", "mlp.onnx", *DIMS, "--plan", "edited.json", "--compile-to", "layout").stdout
+        self.assertRegex(ir, r'load_weight @h.0.up .*\[\{"x"\}, \{"y"\}\]')
+        self.llmpar("export", "mlp.onnx", *DIMS, "--plan", "edited.json", "--to", "dtensor", "-o", "rest.py")
+        self.assertIn('"h.0.up": [Shard(0), Shard(1)]', (self.at / "rest.py").read_text())
+        self.assertIn("lost: h.0.up rests split over 'x' and is gathered for use",
+                      self.llmpar("export", "mlp.onnx", *DIMS, "--plan", "edited.json", "--to", "megatron", "-o", "rest.txt").stderr)
+
+    def test_every_method_replays(self):
+        for method in ("single", "data", "tensor", "sequence", "gathered", "hybrid"):
+            with self.subTest(method):
+                arguments = ["mlp.onnx", *DIMS, "--cluster", "cpu-4"]
+                self.llmpar("plan", *arguments, "--method", method, "-o", f"{method}.json")
+                self.llmpar("compile", *arguments, "--plan", f"{method}.json", "-o", f"{method}.llmpar")
 
     def test_a_stale_plan_is_refused_with_what_differs(self):
         error = self.fails("compile", "other.onnx", *DIMS, "--plan", "plan.json")
@@ -348,6 +369,26 @@ class AnnotationTest(PlansTest):
         self.assertIn("the model's weights are files beside it", self.fails(*arguments, "elsewhere/annotated.onnx", code=USAGE))
         self.llmpar(*arguments, "external_annotated.onnx")
         onnx.checker.check_model(str(self.at / "external_annotated.onnx"))
+
+
+@unittest.skipUnless(os.environ.get("LLMPAR_TEST_DATA"), "LLMPAR_TEST_DATA names no folder of models")
+class RealModelsTest(unittest.TestCase):
+    """Plans and annotations of real models, with the outputs that the models come with."""
+
+    def test_replayed_plans_and_followed_annotations_match_the_expected_outputs(self):
+        models = sorted(Path(os.environ["LLMPAR_TEST_DATA"]).glob("torch/*.dynamo"))
+        self.assertTrue(models, "no torch/*.dynamo below LLMPAR_TEST_DATA")
+        for source in models:
+            with self.subTest(source.name), tempfile.TemporaryDirectory() as folder:
+                shutil.copytree(source, folder, dirs_exist_ok=True)
+
+                def llmpar(command, model, *arguments):
+                    done = subprocess.run([LLMPAR, command, model, "--data", "test_data_set_0", *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+                    self.assertEqual(done.returncode, OK, f"{command} {arguments}\n{done.stdout}{done.stderr}")
+                llmpar("plan", "model.onnx", "--cluster", "cpu-4", "--mesh", "x=2,y=2", "-o", "plan.json")
+                llmpar("verify", "model.onnx", "--plan", "plan.json")
+                llmpar("export", "model.onnx", "--plan", "plan.json", "--to", "onnx", "-o", "annotated.onnx")
+                llmpar("verify", "annotated.onnx", "--device-config", "x=2,y=2")
 
 
 if __name__ == "__main__":

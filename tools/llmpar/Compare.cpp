@@ -48,7 +48,7 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
   CompileResult result = compileFor(context, options, given, layout, progress, own);
   if (!result.ok) {
     bool isFirst = comparison.methods.size() == 1; // the model itself does not compile, or an option is wrong
-    if (isFirst || own.code == Usage)
+    if ((isFirst && own.code != DoesNotFit) || own.code == Usage)
       return failure.set(own.code, own.message);
     row.why = own.message;
     return true;

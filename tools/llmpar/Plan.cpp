@@ -1,6 +1,6 @@
 //===- Plan.cpp - `llmpar plan`: the cheapest layout for a cluster -----------===//
 #include "Commands.h"
-#include "Session.h"
+#include "Explain.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/STLExtras.h"
@@ -10,6 +10,7 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Remarks.h"
 #include <csignal>
 
 namespace llmpar::tool {
@@ -47,7 +48,7 @@ void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
                                milliseconds(best.cost), static_cast<long long>(cluster.ranks()), cluster.name.c_str(), milliseconds(plan.lowerBound));
 }
 
-llvm::json::Value toJson(const ShardingPlan &plan, const Cluster &cluster) {
+llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
   llvm::json::Array meshes;
   for (const MeshResult &mesh : plan.meshes) {
     llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.plan.feasible()}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
@@ -62,6 +63,13 @@ llvm::json::Value toJson(const ShardingPlan &plan, const Cluster &cluster) {
   return llvm::json::Object{{"cluster", cluster.name}, {"devices", cluster.ranks()}, {"mesh", plan.chosen().mesh.str()},
                             {"time_s", milliseconds(plan.chosen().plan.cost) * 1e-3}, {"bound_s", milliseconds(plan.lowerBound) * 1e-3},
                             {"meshes", std::move(meshes)}};
+}
+
+/// Every decision becomes a remark on standard error.
+void enableRemarks(mlir::MLIRContext &context) {
+  mlir::remark::RemarkCategories categories{.all = "llmpar-plan-shardings", .passed = {}, .missed = {}, .analysis = {}, .failed = {}};
+  (void)mlir::remark::enableOptimizationRemarks(context, /*streamer=*/nullptr, std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(),
+                                                categories, /*printAsEmitRemarks=*/true);
 }
 
 bool writeDocument(const Options &options, const CompileResult &result, Failure &failure) {
@@ -95,18 +103,30 @@ int planCommand(const Options &options) {
   Method method{.mesh = options.mesh, .layout = options.method};
   method.search = true;
   method.progress = showProgress;
+  std::vector<ExplainAnswer> answers;
+  method.inspect = [&](mlir::ModuleOp module, const PlanRequest &request, FoundPlan &found) {
+    explainPlan(options, module, request, found, answers, failure);
+  };
+  if (options.remarks)
+    enableRemarks(context);
   CompileResult result = compileFor(context, planning, given, method, progress, failure);
   std::signal(SIGINT, SIG_DFL);
-  if (!result.ok)
+  if (!result.ok || failure.code != Ok)
     return failure.report(options);
   if (llvm::sys::Process::StandardErrIsDisplayed())
     llvm::errs() << "\r\033[K";
   if (!options.output.empty() && !writeDocument(options, result, failure))
     return failure.report(options);
-  if (options.json)
-    llvm::outs() << llvm::formatv("{0:2}\n", toJson(*result.plan, *result.cluster));
-  else
-    printPlan(*result.plan, *result.cluster);
+  if (options.json) {
+    llvm::json::Object report = toJson(*result.plan, *result.cluster);
+    if (!answers.empty())
+      report["explanations"] = llvm::json::Array(llvm::map_range(answers, [](const ExplainAnswer &answer) { return toJson(answer); }));
+    llvm::outs() << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(report)));
+    return Ok;
+  }
+  printPlan(*result.plan, *result.cluster);
+  for (const ExplainAnswer &answer : answers)
+    printAnswer(answer);
   return Ok;
 }
 

@@ -85,6 +85,7 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   compile.cluster = method.isBaseline ? "" : options.cluster;
   compile.plan.timeSeconds = options.timeLimit;
   compile.plan.progress = method.progress;
+  compile.plan.inspect = method.inspect;
   compile.onPhase = [&](llvm::StringRef phase) { progress.phase(("compile, " + phase).str()); };
   std::string message;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
@@ -95,6 +96,10 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
     }
     if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning) {
       llvm::errs() << "warning: " << describe(diagnostic) << "\n";
+      return mlir::success();
+    }
+    if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark) {
+      llvm::errs() << "remark: " << describe(diagnostic) << "\n";
       return mlir::success();
     }
     return mlir::failure();
@@ -119,7 +124,7 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   }
   CompileResult result = compileModel(context, options.model, compile);
   if (!result.ok)
-    failure.set(result.isUsageError ? Usage : CompileError, message.empty() ? "compilation failed" : message);
+    failure.set(result.isUsageError ? Usage : result.doesNotFit ? DoesNotFit : CompileError, message.empty() ? "compilation failed" : message);
   return result;
 }
 

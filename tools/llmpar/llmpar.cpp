@@ -86,7 +86,7 @@ public:
 
 private:
   Options defaults;
-  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxdik"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
+  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxmdik"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
   cl::opt<std::string> other{cl::Positional, InCommands{"dk"}, cl::desc("<plan.json | cluster>"), cl::init("")};
   std::vector<std::function<void()>> readers;
 

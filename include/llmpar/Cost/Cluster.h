@@ -74,7 +74,6 @@ struct DeviceSpec {
   int64_t memoryBytes = 0;
   double memoryBandwidthBytesPerSecond = 0;
   Seconds launchSeconds = 0;                  ///< floor of one kernel
-  bool concurrentLanes = true;                ///< collectives run beside kernels; false: one after the other
   EfficiencyCurve matmulEfficiency;           ///< by FLOPs of the call
   std::map<KernelClass, EfficiencyCurve> bandwidthEfficiency; ///< by bytes of the call; parsed: of every class
   std::map<std::string, KernelSpeed> kernels; ///< those that were measured; the others follow their class
@@ -136,6 +135,10 @@ struct Cluster {
 /// The cluster as it is while `busyRanks` of its devices compute at once: cores and memory bandwidth of the
 /// host are divided among them, launches take as much longer. The same cluster if nothing is shared.
 Cluster whenBusy(const Cluster &cluster, int64_t busyRanks);
+
+/// Whether collectives run beside kernels: always on accelerators; CPU devices move bytes themselves, and do it in a
+/// second thread where the host has two cores for each rank (as the runtime's `--lanes=auto`).
+bool overlapsCommunication(const Cluster &cluster, int64_t ranks);
 
 /// The text of a cluster file. Errors carry line and column: an unknown key, a quantity without its unit
 /// ("450 GB/s", "80 GiB", "989 TFLOP/s", "2 us"), a bandwidth of zero, counts that do not match the network.

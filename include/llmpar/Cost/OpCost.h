@@ -8,6 +8,7 @@
 #ifndef LLMPAR_COST_OPCOST_H
 #define LLMPAR_COST_OPCOST_H
 
+#include "llmpar/Core/FactorRule.h"
 #include "llmpar/Cost/Cluster.h"
 
 namespace llmpar {
@@ -26,6 +27,21 @@ struct OpWork {
   std::string measured = {}; ///< its key in DeviceSpec::kernels (measuredKernelName, measuredMatmulName)
   double runs = 0;           ///< rows of the last dimension, of a product its batches: where that kernel was measured
 };
+
+/// One call of a kernel of Kernels.def, with the extents that a rank holds.
+struct KernelCall {
+  llvm::StringRef kernel, kind;   ///< "unary", "gelu"
+  DType type = DType::F32;        ///< of the first operand
+  llvm::ArrayRef<Shape> inputs, outputs;
+  Bytes inputBytes = 0, outputBytes = 0;
+  double flops = 0;
+  bool transposesLeft = false;    ///< of a product
+  bool rightIsWeight = false;     ///< of a product: laid out once, before the first step
+};
+OpWork workOf(const KernelCall &call);
+
+/// FLOP/s of matrix products. A type without a peak of its own is computed in f32, or at the slowest speed stated.
+double peakFlops(const DeviceSpec &device, DType type);
 
 /// Seconds of one call. A type without a peak of its own is computed at the f32 peak (else the lowest stated); kernels
 /// that are no matrix product are held against vectorFlopsPerSecond, where 0 means that they never are compute-bound.

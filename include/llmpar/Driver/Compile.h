@@ -25,6 +25,8 @@ struct PlanLimits {
   std::optional<int64_t> memory; ///< bytes of a device; none: the cluster's
   double timeSeconds = 60;
   std::function<bool(const Mesh &mesh, const SolveProgress &)> progress; ///< false stops the search; may be unset
+  /// Called with the plan before it is written into the module; may be unset.
+  std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect;
 };
 
 struct CompileOptions {
@@ -46,6 +48,7 @@ struct CompileOptions {
 struct CompileResult {
   bool ok = false;
   bool isUsageError = false;                ///< an option was wrong, not the model
+  bool doesNotFit = false;                  ///< no plan fits into the devices' memory
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
   std::optional<ShardingPlan> plan;         ///< of a layout by search
   std::optional<Cluster> cluster;           ///< that it was planned for

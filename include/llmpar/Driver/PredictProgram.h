@@ -26,7 +26,7 @@ struct ProgramPrediction {
   std::vector<CollectiveTraffic> traffic; ///< of the rank that sends most
   MemoryByKind memory;                    ///< of the rank that holds most
   double flops = 0;                       ///< of all ranks
-  double utilisation = 0;                 ///< flops / (peak of all devices * step)
+  double utilisation = 0;                 ///< of the devices' peak for each FLOP's type
   bool fits = true;                       ///< into every device's memory
 };
 

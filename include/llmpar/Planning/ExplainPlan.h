@@ -39,12 +39,22 @@ struct Decision {
   std::optional<OtherChoice> barred;   ///< cheaper than the plan, but does not fit into memory
 };
 
+/// The cheapest plan with any other choice at one place, everything else free.
+struct FreeAlternative {
+  std::string strategy;
+  int64_t rise = 0;  ///< of the step's cost
+  int64_t moved = 0; ///< other inputs, ops and values that change with it
+  bool isBest = false; ///< proved; else the search ran out of time, and `rise` may be less
+};
+
 class PlanExplainer {
 public:
   /// Both outlive it; the plan is feasible, and not yet written into the module.
   PlanExplainer(ShardingProblem &problem, const Plan &plan)
       : problem(problem), plan(plan), explainer(problem.problem(), plan) {}
   Decision explain(int node);
+  /// The true price of a decision; takes a search. None: there is no plan without it, or none was found in time.
+  std::optional<FreeAlternative> solveWithout(int node, double timeLimitSeconds);
   /// "matmul 'h.0.up'"
   std::string labelOf(int node);
   /// "n: x, k: y", "[x, -]"
@@ -56,7 +66,7 @@ private:
   Explainer explainer;
   std::optional<OtherChoice> describe(int node, const std::optional<Alternative> &alternative);
   std::string flipText(int node, const Alternative &alternative);
-  std::string termText(int node, const Alternative &alternative, const CostTerm &term);
+  std::string termText(const Alternative &alternative, const CostTerm &term);
 };
 
 /// The nodes of a tensor (input, weight or output of the model) or of an op (name of an ONNX node); of a weight: the
