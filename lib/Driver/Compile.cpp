@@ -136,17 +136,9 @@ private:
     if (!module)
       return mlir::failure();
     if (!mesh.axes.empty()) {
-      mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(module->getBody());
-      llvm::SmallVector<llvm::StringRef> names;
-      llvm::SmallVector<int64_t> sizes;
-      for (const MeshAxis &axis : mesh.axes) {
-        names.push_back(axis.name);
-        sizes.push_back(axis.size);
-      }
       if (module->lookupSymbol("mesh"))
         return error(path + " has a mesh of its own: leave out --mesh");
-      MeshOp::create(builder, module->getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
-                     builder.getDenseI64ArrayAttr(sizes));
+      setMesh(*module, mesh);
     }
     mesh = meshOf(*module);
     return dump("import");

@@ -43,8 +43,8 @@ std::vector<Split> findSplits(const Core &core, const PriceAscent &ascent) {
       split.deviation += std::abs(worth[choice[index]] - mean) / count;
     for (double w : worth)
       split.large.push_back(w > mean);
-    bool splits2 = llvm::is_contained(split.large, 0) && llvm::is_contained(split.large, 1); // rounding may say otherwise
-    if (split.deviation > 0 && splits2)
+    bool divides = llvm::is_contained(split.large, 0) && llvm::is_contained(split.large, 1); // rounding may say otherwise
+    if (split.deviation > 0 && divides)
       splits.push_back(std::move(split));
   }
   llvm::sort(splits, [](const Split &a, const Split &b) { return std::pair(-a.deviation, a.node) < std::pair(-b.deviation, b.node); });

@@ -123,8 +123,10 @@ std::optional<Explainer::Moves> Explainer::follow(int node, int strategy) const 
       bool isFrom = e.from == neighbour;
       int other = isFrom ? e.to : e.from;
       if (int otherPlace = placeOf(other); otherPlace >= 0) {
-        if (isFrom)
-          around.edges.push_back({static_cast<int>(place), otherPlace, e.matrix});
+        if (isFrom) {
+          around.edges.push_back({static_cast<int>(place), otherPlace, static_cast<int>(around.matrices.size())});
+          around.matrices.push_back(matrix);
+        }
         continue;
       }
       int fixed = other == node ? strategy : plan.choice[other];
@@ -137,7 +139,6 @@ std::optional<Explainer::Moves> Explainer::follow(int node, int strategy) const 
     for (PlanNode &own : around.nodes)
       choice.push_back(static_cast<int>(llvm::min_element(own.costs) - own.costs.begin()));
   } else {
-    around.matrices = problem.matrices;
     choice = solve(around).choice;
     if (choice.empty())
       return std::nullopt;

@@ -3,6 +3,7 @@
 #include "Dive.h"
 #include "Neighborhoods.h"
 #include "Presolve.h"
+#include "PricedBound.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
@@ -11,6 +12,7 @@ namespace llmpar {
 namespace {
 
 constexpr SubproblemBounder::Effort rootEffort{.steps = 1000, .leastProgress = 0}, branchEffort{.steps = 50, .leastProgress = 0.02};
+constexpr int pricedSteps = 60;
 constexpr int64_t firstSearch = 50; // subproblems, before the root is bounded again
 constexpr int patience = 40;        // neighborhoods in a row without a better plan
 
@@ -21,6 +23,10 @@ int64_t roundUp(double bound) {
 /// Bounds the root with the incumbent so far, improves the incumbent, and searches what that leaves; again and again,
 /// since a better incumbent rules out more at the root.
 void search(ReducedProblem problem, Extend extend, Project project, Incumbent &incumbent) {
+  // Often the memory limit does not matter: then the first step proves it.
+  std::vector<double> noPrices(problem.capacity.size(), 0);
+  if (!problem.capacity.empty() && raisePricedBound(problem, std::move(noPrices), extend, incumbent, 1, 0) >= kInfinity)
+    return incumbent.raiseLowerBound(kForbidden);
   int64_t subproblems = firstSearch;
   for (uint64_t round = 0;; ++round) {
     SubproblemBounder rootBounder(problem, incumbent, extend);
@@ -35,6 +41,15 @@ void search(ReducedProblem problem, Extend extend, Project project, Incumbent &i
     problem = tight->liveProblem();
     extend = extendFrom(tight, extend);
     project = projectTo(tight, project);
+    if (!problem.capacity.empty()) {
+      std::vector<double> prices;
+      for (int point : tight->points)
+        prices.push_back(root.dual.prices[point]);
+      root.bound = std::max(root.bound, raisePricedBound(problem, std::move(prices), extend, incumbent, pricedSteps, root.bound));
+      incumbent.raiseLowerBound(roundUp(root.bound));
+      if (root.bound >= kInfinity)
+        return;
+    }
     SubproblemBounder bounder(problem, incumbent, extend);
     root.dual = bounder.noDual();
     int64_t cost = incumbent.cost();

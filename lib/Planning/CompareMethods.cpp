@@ -62,7 +62,7 @@ llvm::Expected<MethodComparison> compareWithMethod(ModuleOp module, const PlanRe
   OpCosts chosen = costsByOp(*found.problem, found.plan.chosen().plan);
   MethodComparison result{.chosen = costOf(*found.problem, found.plan, chosen, nameOf(request.method)), .other = {}, .why = "", .contributions = {}};
   if (!rival->problem) {
-    result.why = llvm::toString(whyNoPlanFits(module, other));
+    result.why = llvm::toString(whyNoPlanFits(module, other, rival->plan));
     return result;
   }
   OpCosts costs = costsByOp(*rival->problem, rival->plan.chosen().plan);

@@ -27,8 +27,8 @@ std::string PlanExplainer::labelOf(int index) {
   Operation *op = node.op ? node.op : node.value.getDefiningOp();
   StringRef name = nodeNameOf(op);
   std::string kind = op->getName().stripDialect().str();
-  int64_t position = std::distance(op->getBlock()->begin(), op->getIterator());
-  std::string text = name.empty() ? kind + " (op " + std::to_string(position) + ")" : kind + " " + quoted(name);
+  auto position = [&] { return std::to_string(std::distance(op->getBlock()->begin(), op->getIterator())); };
+  std::string text = name.empty() ? kind + " (op " + position() + ")" : kind + " " + quoted(name);
   return node.op ? text : "result of " + text;
 }
 

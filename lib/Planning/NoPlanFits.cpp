@@ -20,7 +20,8 @@ char NoPlanFits::ID;
 
 void NoPlanFits::log(llvm::raw_ostream &os) const {
   auto bytes = [](int64_t count) { return bytesText(static_cast<uint64_t>(count)); };
-  os << "no plan of method '" << method << "' fits into a device of '" << cluster << "' (" << bytes(memoryBytes) << ")";
+  os << "no plan of method '" << method << (isProved ? "' fits" : "' was found in time that fits") << " into a device of '" << cluster
+     << "' (" << bytes(memoryBytes) << ")";
   if (peak.found) {
     os << ": the smallest one found needs " << bytes(*peak.found) << (mesh.empty() ? "" : " on ") << mesh;
     if (peak.atLeast < *peak.found)
@@ -28,15 +29,17 @@ void NoPlanFits::log(llvm::raw_ostream &os) const {
   } else if (!mesh.empty()) {
     os << " on " << mesh;
   }
-  os << (isProved ? "" : " (the search ran out of time: one may exist after all)");
   if (!conflict.empty())
     os << "; in conflict: " << llvm::join(conflict, ", ");
-  if (waysOut.empty())
-    return;
   auto words = llvm::map_range(waysOut, [&](const WayOut &way) {
     return way.change + " (" + bytes(way.peakBytes) + (way.isEstimate ? ", estimated)" : ")");
   });
-  os << "; ways out: " << llvm::join(words, ", ");
+  if (!waysOut.empty())
+    os << "; ways out: " << llvm::join(words, ", ");
+  else if (isComplete)
+    os << "; no single way out among another method or mesh, bf16, a smaller batch, up to 64 times the devices";
+  if (!isComplete)
+    os << "; time ran out before everything was tried";
 }
 
 namespace {
@@ -57,8 +60,8 @@ struct Variant {
 
 class FitAnalysis {
 public:
-  FitAnalysis(ModuleOp module, const PlanRequest &request)
-      : given{.module = module, .request = request}, start(Clock::now()) {
+  FitAnalysis(ModuleOp module, const PlanRequest &request, const ShardingPlan &searched)
+      : given{.module = module, .request = request}, searched(searched), start(Clock::now()) {
     given.request.inspect = nullptr;
   }
 
@@ -67,6 +70,7 @@ public:
     result->method = nameOf(given.request.method).str();
     result->cluster = given.request.cluster.name;
     measurePeak();
+    result->isProved = searched.lowerBound >= kForbidden || result->peak.atLeast > result->memoryBytes;
     findConflict();
     tryHalf();
     tryBatch();
@@ -77,65 +81,86 @@ public:
 private:
   using Clock = std::chrono::steady_clock;
   Variant given;
+  const ShardingPlan &searched;
   Clock::time_point start;
+  std::vector<std::unique_ptr<ShardingProblem>> own; ///< the given problem on every mesh, least memory first
+  bool isStopped = false;
   std::unique_ptr<NoPlanFits> result;
 
   double left() const {
-    return std::min(10.0, given.request.timeLimitSeconds) - std::chrono::duration<double>(Clock::now() - start).count();
+    return isStopped ? -1 : std::min(10.0, given.request.timeLimitSeconds) - std::chrono::duration<double>(Clock::now() - start).count();
   }
 
-  /// Problems of all meshes, those that can do with least memory first.
-  static std::vector<std::unique_ptr<ShardingProblem>> problemsOf(const Variant &variant) {
-    std::vector<std::unique_ptr<ShardingProblem>> problems;
-    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(variant.module, variant.request);
-    if (!meshes) {
-      llvm::consumeError(meshes.takeError());
-      return problems;
-    }
-    for (const Mesh &mesh : *meshes)
-      problems.push_back(buildProblem(variant.module, variant.request, mesh, /*splitAtRest=*/variant.request.method == Method::Auto));
-    llvm::sort(problems, [](const auto &a, const auto &b) { return peakRange(a->problem()).least < peakRange(b->problem()).least; });
-    return problems;
+  std::unique_ptr<ShardingProblem> build(const Variant &variant, const Mesh &mesh) const {
+    return buildProblem(variant.module, variant.request, mesh, /*splitAtRest=*/variant.request.method == Method::Auto);
   }
 
+  static int64_t leastOf(const PlanProblem &problem) { return peakRange(problem).least; }
+
+  /// Builds the given problems, and finds how few bytes they can do with.
   void measurePeak() {
-    result->peak.atLeast = INT64_MAX;
-    for (const auto &problem : problemsOf(given)) {
-      result->memoryBytes = *problem->problem().memoryLimit;
-      result->peak.atLeast = std::min(result->peak.atLeast, peakRange(problem->problem()).least);
-      if (result->peak.found && peakRange(problem->problem()).least >= *result->peak.found)
+    for (const Mesh &mesh : llvm::cantFail(meshesOf(given.module, given.request))) // they were searched
+      own.push_back(build(given, mesh));
+    llvm::sort(own, [](const auto &a, const auto &b) { return leastOf(a->problem()) < leastOf(b->problem()); });
+    result->mesh = own.front()->costs().mesh().str();
+    result->memoryBytes = *own.front()->problem().memoryLimit;
+    result->peak.atLeast = leastOf(own.front()->problem());
+    for (const auto &problem : own) {
+      if (left() < 0 || (result->peak.found && leastOf(problem->problem()) >= *result->peak.found))
+        break;
+      SmallestPeak peak = smallestPeak(problem->problem(), left() / 4);
+      if (own.size() == 1)
+        result->peak.atLeast = peak.atLeast;
+      if (!peak.found || (result->peak.found && *peak.found >= *result->peak.found))
         continue;
-      SmallestPeak peak = smallestPeak(problem->problem(), std::max(0.2, left() / 4));
-      bool isSmaller = peak.found && (!result->peak.found || *peak.found < *result->peak.found);
-      if (isSmaller)
-        result->peak.found = peak.found;
-      if (isSmaller || result->mesh.empty())
-        result->mesh = problem->costs().mesh().str();
+      result->peak.found = peak.found;
+      result->mesh = problem->costs().mesh().str();
     }
   }
 
-  /// A plan of any cost on any mesh. Without one, `isProved` says whether there is none.
+  /// A plan of any cost on any mesh, if there is one.
   struct Found {
-    bool fits = false, isProved = true;
+    bool fits = false;
     int64_t peakBytes = 0;
     std::string mesh;
   };
-  Found ask(const Variant &variant) const {
-    Found answer;
-    for (const auto &sharding : problemsOf(variant)) {
-      PlanProblem problem = scaled(*sharding, variant);
-      if (!variant.hasMemoryLimit)
-        problem.memoryLimit.reset();
-      if (problem.memoryLimit && peakRange(problem).least > *problem.memoryLimit)
-        continue;
-      const Mesh &mesh = sharding->costs().mesh();
-      auto progress = [&](const SolveProgress &now) { return !given.request.progress || given.request.progress(mesh, now); };
-      Plan plan = solve(problem, {.timeLimitSeconds = std::clamp(left() / 3, 0.1, 3.0), .gapLimit = 1, .progress = progress});
-      if (plan.feasible())
-        return {.fits = true, .isProved = true, .peakBytes = plan.peakBytes, .mesh = mesh.str()};
-      answer.isProved &= plan.lowerBound >= kForbidden;
+  Found ask(const Variant &variant) {
+    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(variant.module, variant.request);
+    if (!meshes) {
+      llvm::consumeError(meshes.takeError());
+      return {};
     }
-    return answer;
+    for (const Mesh &mesh : *meshes) {
+      if (left() < 0) {
+        result->isComplete = false;
+        return {};
+      }
+      if (Found found = ask(*build(variant, mesh), variant); found.fits)
+        return found;
+    }
+    return {};
+  }
+  Found ask(const ShardingProblem &sharding, const Variant &variant) {
+    PlanProblem problem = scaled(sharding, variant);
+    if (!variant.hasMemoryLimit)
+      problem.memoryLimit.reset();
+    if (problem.memoryLimit && leastOf(problem) > *problem.memoryLimit)
+      return {};
+    const Mesh &mesh = sharding.costs().mesh();
+    auto progress = [&](const SolveProgress &now) {
+      isStopped |= given.request.progress && !given.request.progress(mesh, now);
+      return !isStopped;
+    };
+    Plan plan = solve(problem, {.timeLimitSeconds = std::clamp(left() / 3, 0.1, 3.0), .gapLimit = 1, .progress = progress});
+    result->isComplete &= plan.feasible() || plan.lowerBound >= kForbidden;
+    return {.fits = plan.feasible(), .peakBytes = plan.peakBytes, .mesh = mesh.str()};
+  }
+  /// The given problem, scaled.
+  Found askScaled(const Variant &variant) {
+    for (const auto &problem : own)
+      if (Found found = ask(*problem, variant); found.fits || left() < 0)
+        return found;
+    return {};
   }
 
   void addWayOut(const Found &found, std::string change, bool isEstimate = false) {
@@ -174,7 +199,6 @@ private:
     // True if there is a plan without the constraint: then it is part of the conflict.
     auto isNeeded = [&](const Variant &without, std::string constraint, llvm::function_ref<std::string(StringRef mesh)> wayOut) {
       Found found = ask(without);
-      result->isProved &= found.isProved;
       if (!found.fits)
         return false;
       result->conflict.push_back(std::move(constraint));
@@ -196,7 +220,8 @@ private:
       if (!isNeeded(without, "method '" + result->method + "'", [&](StringRef mesh) { return "method 'auto' on " + mesh.str(); }))
         now = without;
     }
-    if (Variant without = now; now.request.mesh && pinsOf(function).empty()) { // pins name its axes
+    bool hasMesh = now.request.mesh && !now.request.mesh->axes.empty();
+    if (Variant without = now; hasMesh && pinsOf(function).empty()) { // pins name its axes
       without.request.mesh.reset();
       if (!isNeeded(without, "mesh " + now.request.mesh->str(), [&](StringRef mesh) { return "mesh " + mesh.str(); }))
         now = without;
@@ -278,7 +303,7 @@ private:
     }).wasInterrupted();
     if (!any || left() < 0)
       return;
-    if (Found found = ask(half); found.fits)
+    if (Found found = askScaled(half); found.fits)
       addWayOut(found, "bf16 in place of f32", /*isEstimate=*/true);
   }
 
@@ -300,7 +325,7 @@ private:
     Found best;
     while (doesNot - fits > 1 && left() > 0) { // a batch of one first: if that does not fit, none does
       int64_t size = fits == 0 ? 1 : fits + (doesNot - fits) / 2;
-      Found found = ask(withBatch(size));
+      Found found = askScaled(withBatch(size));
       if (!found.fits && size == 1)
         return;
       (found.fits ? fits : doesNot) = size;
@@ -346,8 +371,8 @@ private:
 
 } // namespace
 
-llvm::Error whyNoPlanFits(ModuleOp module, const PlanRequest &request) {
-  return llvm::Error(FitAnalysis(module, request).run());
+llvm::Error whyNoPlanFits(ModuleOp module, const PlanRequest &request, const ShardingPlan &searched) {
+  return llvm::Error(FitAnalysis(module, request, searched).run());
 }
 
 } // namespace llmpar

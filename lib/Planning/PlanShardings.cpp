@@ -16,7 +16,9 @@ namespace llmpar {
 #define GEN_PASS_DEF_PLANSHARDINGS
 #include "llmpar/Planning/Passes.h.inc"
 
-llvm::SmallVector<Mesh> candidateMeshes(int64_t ranks, Method method) {
+llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method) {
+  int64_t ranks = cluster.ranks();
+  bool isUniform = cluster.network.size() == 1 && cluster.network[0].topology != Topology::Ring && cluster.devices.size() == 1;
   auto one = [&](llvm::StringRef name) { return llvm::SmallVector<Mesh>{Mesh{{{name.str(), ranks}}}}; };
   if (method == Method::Single)
     return {Mesh{}};
@@ -30,7 +32,7 @@ llvm::SmallVector<Mesh> candidateMeshes(int64_t ranks, Method method) {
   if (method == Method::Auto)
     meshes = one("x");
   for (int64_t outer = 2; outer < ranks; ++outer)
-    if (ranks % outer == 0)
+    if (ranks % outer == 0 && (method == Method::Hybrid || !isUniform || outer <= ranks / outer))
       meshes.push_back(Mesh{{{method == Method::Hybrid ? "dp" : "x", outer}, {method == Method::Hybrid ? "tp" : "y", ranks / outer}}});
   return meshes;
 }
@@ -40,20 +42,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-void addMesh(ModuleOp module, const Mesh &mesh) {
-  if (mesh.axes.empty() || module.lookupSymbol("mesh"))
-    return;
-  OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
-  SmallVector<StringRef> names;
-  SmallVector<int64_t> sizes;
-  for (const MeshAxis &axis : mesh.axes) {
-    names.push_back(axis.name);
-    sizes.push_back(axis.size);
-  }
-  MeshOp::create(builder, module.getLoc(), builder.getStringAttr("mesh"), builder.getStrArrayAttr(names),
-                 builder.getDenseI64ArrayAttr(sizes));
-}
-
 class MeshSearch {
 public:
   MeshSearch(ModuleOp module, const PlanRequest &request) : module(module), request(request), start(Clock::now()) {}
@@ -62,9 +50,13 @@ public:
     llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(module, request);
     if (!meshes)
       return meshes.takeError();
-    for (const Mesh &mesh : *meshes) // where no plan fits, once more with weights that may be split at rest
+    for (auto [index, mesh] : llvm::enumerate(*meshes)) {
+      double left = request.timeLimitSeconds - secondsSince(start);
+      share = left / static_cast<double>(meshes->size() - index);
+      // Where no plan fits, once more with weights that may be split at rest.
       if (!search(mesh, /*splitAtRest=*/false) && request.method == Method::Auto)
         search(mesh, /*splitAtRest=*/true);
+    }
     found.plan.lowerBound = kForbidden;
     for (const MeshResult &mesh : found.plan.meshes)
       found.plan.lowerBound = std::min(found.plan.lowerBound, mesh.plan.lowerBound);
@@ -75,6 +67,7 @@ private:
   ModuleOp module;
   const PlanRequest &request;
   Clock::time_point start;
+  double share = 0; ///< seconds for a mesh
   FoundPlan found;
 
   /// True if there is a plan.
@@ -85,8 +78,11 @@ private:
     result.nodes = static_cast<int64_t>(sharding->problem().nodes.size());
     result.edges = static_cast<int64_t>(sharding->problem().edges.size());
     result.buildSeconds = secondsSince(begin);
-    auto report = [&](const SolveProgress &progress) { return !request.progress || request.progress(mesh, progress); };
-    SolveOptions options{.timeLimitSeconds = std::max(0.1, request.timeLimitSeconds - secondsSince(start)), .progress = report};
+    int64_t toBeat = found.problem ? found.plan.chosen().plan.cost : kForbidden;
+    auto report = [&](const SolveProgress &progress) { // a mesh that cannot win is left
+      return progress.lowerBound < toBeat && (!request.progress || request.progress(mesh, progress));
+    };
+    SolveOptions options{.timeLimitSeconds = std::max(0.1, share), .gapLimit = request.gapLimit, .progress = report};
     begin = Clock::now();
     result.plan = solve(sharding->problem(), options);
     result.solveSeconds = secondsSince(begin);
@@ -133,9 +129,12 @@ llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(ModuleOp module, const PlanRequ
   auto function = module.lookupSymbol<func::FuncOp>("main");
   if (!function || function.isExternal())
     return llvm::createStringError("no function @main with a body");
-  llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster.ranks(), request.method);
+  llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster, request.method);
   if (request.mesh)
     meshes = {*request.mesh};
+  if (meshes.empty())
+    return llvm::createStringError(llvm::formatv("method '{0}' splits the devices in two axes, which {1} of cluster '{2}' cannot be: choose a number that is a product, e.g. 4",
+                                                 nameOf(request.method), request.cluster.ranks(), request.cluster.name).str());
   for (const Mesh &mesh : meshes)
     if (request.method != Method::Single && mesh.ranks() != request.cluster.ranks())
       return llvm::createStringError(llvm::formatv("the mesh '{0}' has {1} ranks, but cluster '{2}' has {3} devices",
@@ -161,11 +160,12 @@ llvm::Expected<ShardingPlan> planShardings(ModuleOp module, const PlanRequest &r
   if (!found)
     return found.takeError();
   if (!found->problem)
-    return whyNoPlanFits(module, request);
+    return whyNoPlanFits(module, request, found->plan);
   if (request.inspect)
     request.inspect(*found);
   remarkDecisions(*found->problem, found->plan.chosen().plan);
-  addMesh(module, found->plan.chosen().mesh);
+  if (const Mesh &mesh = found->plan.chosen().mesh; !mesh.axes.empty() && !module.lookupSymbol("mesh"))
+    setMesh(module, mesh);
   found->problem->apply(found->plan.chosen().plan);
   return std::move(found->plan);
 }

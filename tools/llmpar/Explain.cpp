@@ -79,10 +79,11 @@ static void printMethod(const MethodComparison &comparison) {
     return;
   }
   row(*comparison.other);
-  llvm::outs() << llvm::formatv("\n{0} takes {1} a step; where, largest first\n", comparison.other->method,
-                                timeChangeText(comparison.other->cost - comparison.chosen.cost));
+  int64_t rise = comparison.other->cost - comparison.chosen.cost;
+  llvm::outs() << "\n" << comparison.other->method << (rise == 0 ? " costs the same" : " costs " + timeChangeText(rise) + " a step")
+               << (comparison.contributions.empty() ? ", and no op differs\n" : "; where, largest first\n");
   for (const MethodComparison::Contribution &part : llvm::ArrayRef(comparison.contributions).take_front(10))
-    llvm::outs() << llvm::formatv("{0,6} {1,-16} {2,-32} compute {3,12}  communication {4,12}\n", part.count, part.op, part.nodes,
+    llvm::outs() << llvm::formatv("{0,6} {1,-14} {2,-48} compute {3,12}  communication {4,12}\n", part.count, part.op, part.nodes,
                                   timeChangeText(part.computeRise), timeChangeText(part.communicationRise));
   if (comparison.contributions.size() > 10)
     llvm::outs() << llvm::formatv("       and {0} more: --json lists them\n", comparison.contributions.size() - 10);

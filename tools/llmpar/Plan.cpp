@@ -67,7 +67,7 @@ llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
 
 /// Every decision becomes a remark on standard error.
 void enableRemarks(mlir::MLIRContext &context) {
-  mlir::remark::RemarkCategories categories{.all = "llmpar-plan-shardings", .passed = {}, .missed = {}, .analysis = {}, .failed = {}};
+  mlir::remark::RemarkCategories categories{.all = {}, .passed = "llmpar-plan-shardings", .missed = {}, .analysis = {}, .failed = {}};
   (void)mlir::remark::enableOptimizationRemarks(context, /*streamer=*/nullptr, std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(),
                                                 categories, /*printAsEmitRemarks=*/true);
 }

@@ -55,7 +55,7 @@ struct Method {
   bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
   rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
   bool search = false; ///< find a layout by search that has a rule too
-  std::function<bool(const Mesh &, const SolveProgress &)> progress; ///< of a search; false stops it
+  std::function<bool(const Mesh &, const SolveProgress &)> progress = nullptr; ///< of a search; false stops it
   std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect = nullptr; ///< PlanLimits::inspect
 };
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,

@@ -26,16 +26,18 @@ struct NoPlanFits : llvm::ErrorInfo<NoPlanFits> {
   int64_t memoryBytes = 0;           ///< of a device, or the request's limit
   std::string mesh;                  ///< on which a plan needs least
   SmallestPeak peak;                 ///< over all meshes
-  std::vector<std::string> conflict; ///< none of them can be kept with the others; dropping any one gives a plan
-  bool isProved = true; ///< false: a search ran out of time, so that a plan may exist after all
+  std::vector<std::string> conflict; ///< together they leave no plan; without any one of them there is one
+  bool isProved = true;   ///< false: the search ran out of time, so that a plan may exist after all
   std::vector<WayOut> waysOut;       ///< least change first
+  bool isComplete = true; ///< false: time ran out before every constraint and way out was tried
 
   void log(llvm::raw_ostream &os) const override;
   std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
 };
 
-/// Finds out why `request` has no plan for `module`, in at most 10 seconds or the request's time limit.
-llvm::Error whyNoPlanFits(mlir::ModuleOp module, const PlanRequest &request);
+/// Finds out why `request` has no plan for `module`, in about 10 seconds or the request's time limit at most. `searched`:
+/// what findShardings said.
+llvm::Error whyNoPlanFits(mlir::ModuleOp module, const PlanRequest &request, const ShardingPlan &searched);
 
 } // namespace llmpar
 

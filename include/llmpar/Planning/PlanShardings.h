@@ -22,7 +22,8 @@ struct PlanRequest {
   Method method = Method::Auto;
   std::optional<Mesh> mesh;           ///< none: the best of all that the devices can form; its ranks are the cluster's
   std::optional<int64_t> memoryLimit; ///< bytes of a device; none: what the cluster says
-  double timeLimitSeconds = 60;       ///< of all meshes together; the best plan so far is taken then
+  double timeLimitSeconds = 60;       ///< of all meshes together, in equal shares; the best plan so far is taken then
+  double gapLimit = 0.01;             ///< a plan this close to its bound is good enough, where memory makes proving more long
   /// As SolveOptions::progress; `mesh` is the one that is searched.
   llvm::function_ref<bool(const Mesh &mesh, const SolveProgress &)> progress = nullptr;
   /// Called with the plan before it is written.
@@ -51,7 +52,8 @@ struct FoundPlan {
 };
 
 /// The meshes of the cluster's devices that a method can use: one axis, and every pair of two whose product they are.
-llvm::SmallVector<Mesh> candidateMeshes(int64_t ranks, Method method);
+/// Where all devices are alike and one network joins them, x=2,y=4 is x=4,y=2 with other names: Auto takes one.
+llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method);
 
 /// The request's meshes, checked. Errors: no @main with a body; the mesh does not have the cluster's number of ranks.
 llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(mlir::ModuleOp module, const PlanRequest &request);
