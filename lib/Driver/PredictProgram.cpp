@@ -150,6 +150,7 @@ private:
     memory.weights = rank.getArenas()[0];
     memory.activations = rank.getArenas()[1];
     memory.workspace = rank.getArenas()[2];
+    result.totalBytes += memory.total();
     if (memory.total() > result.memory.total())
       result.memory = memory;
     result.fits &= memory.total() <= device.memoryBytes;

@@ -30,7 +30,7 @@ bool measure(const Options &options, const Given &given, const Method &method, C
   llvm::sort(seconds);
   llmpar_rt_stats stats = session.stats();
   row.measured = Measured{seconds[seconds.size() / 2], static_cast<double>(stats.bytes_sent_per_step),
-                          static_cast<int64_t>(stats.peak_bytes)};
+                          static_cast<int64_t>(stats.resident_bytes)};
   return true;
 }
 
@@ -133,10 +133,10 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
         .add("idle_s", mean.idle).add("flops", p.flops).add("utilisation", p.utilisation)
         .add("weight_bytes", p.memory.weights).add("activation_bytes", p.memory.activations)
         .add("workspace_bytes", p.memory.workspace).add("communication_buffer_bytes", p.memory.communication)
-        .add("traffic", traffic);
+        .add("program_bytes", p.totalBytes).add("traffic", traffic);
     if (row.measured)
       object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
-          .add("measured_peak_bytes", row.measured->peakBytes);
+          .add("measured_bytes", row.measured->heldBytes);
     rows.add(object);
   }
   rt::JsonObject report;

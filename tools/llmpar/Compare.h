@@ -11,7 +11,7 @@ namespace llmpar::tool {
 struct Measured {
   Seconds seconds = 0; ///< median of a step
   double bytesSent = 0;
-  int64_t peakBytes = 0;
+  int64_t heldBytes = 0; ///< of all ranks, between steps
 };
 
 /// One method on one cluster.

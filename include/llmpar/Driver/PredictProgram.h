@@ -25,6 +25,7 @@ struct ProgramPrediction {
   StepTime step;
   std::vector<CollectiveTraffic> traffic; ///< of the rank that sends most
   MemoryByKind memory;                    ///< of the rank that holds most
+  int64_t totalBytes = 0;                 ///< of all ranks
   double flops = 0;                       ///< of all ranks
   double utilisation = 0;                 ///< of the devices' peak for each FLOP's type
   bool fits = true;                       ///< into every device's memory
