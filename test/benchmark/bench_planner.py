@@ -59,7 +59,7 @@ def measure(file: Path, options: argparse.Namespace) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plan.json"
         # A second for starting, verifying and writing: the limit holds for the whole process.
-        flags = ["--json", "-o", plan, "--time-limit", limit - min(1.0, limit / 10), "--threads", options.threads, "--gap", options.gap]
+        flags = ["--json", "-o", plan, "--time-limit", limit - min(1.0, limit / 10), "--gap", options.gap]
         begin = time.monotonic()
         solved = run_tool("llmpar-plan", "solve", file, *flags, timeout=2 * limit + 60)
         row["seconds"] = round(time.monotonic() - begin, 2)
@@ -125,7 +125,6 @@ def parse() -> argparse.Namespace:
                         help=f"for each file, the whole process; default: the goal's ({GAP_SECONDS} s for B, G and V, the contest's for "
                              f"others), {DEFAULT_SECONDS} s for unknown files")
     parser.add_argument("--gap", type=float, default=0, metavar="FRACTION", help="stop at this gap (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="default: %(default)s")
     parser.add_argument("--check", action="store_true", help="exit 1 if a known instance misses its goal")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()

@@ -66,7 +66,6 @@ ERRORS = [  # arguments, exit code, a part of the message
     ("solve small.json --time-limit 0", USAGE, "--time-limit is a number of seconds above 0"),
     ("solve small.json --time-limit nan", USAGE, "--time-limit is a number of seconds above 0"),
     ("solve small.json --time-limit soon", USAGE, "'soon' value invalid"),
-    ("solve small.json --threads 0", USAGE, "--threads is at least 1"),
     ("solve small.json --frobnicate", USAGE, "--frobnicate"),
     ("verify small.json plan.json --gap 0.1", USAGE, "--gap"),
     ("solve small.json -o - --json", USAGE, "--json and -o - both write to standard output"),

@@ -27,12 +27,12 @@ def compare(seed: int) -> tuple[str, bool]:
         # A cheaper one without the limit: then the limit binds.
         free = Path(folder) / "free.json"
         free.write_text(json.dumps({"problem": {k: v for k, v in problem["problem"].items() if k != "usage_limit"}}))
-        outcome = run_tool("llmpar-plan", "solve", file, "--threads", 1, "--json", "-o", plan)
+        outcome = run_tool("llmpar-plan", "solve", file, "--json", "-o", plan)
         if exact is None or not outcome.ok:
             same = exact is None and outcome.code == 4
             return "" if same else f"seed {seed}: exact cost {exact}, llmpar-plan: {outcome.error or outcome.report}", True
         verified = run_tool("llmpar-plan", "verify", file, plan)
-        unlimited = run_tool("llmpar-plan", "solve", free, "--threads", 1, "--json")
+        unlimited = run_tool("llmpar-plan", "solve", free, "--json")
     cost, bound = outcome.report["cost"], outcome.report["lower_bound"]
     if not verified.ok:
         return f"seed {seed}: {verified.error}", True

@@ -13,7 +13,6 @@ struct Options {
   std::string output;             ///< of solve and enumerate
   double timeLimitSeconds = 60;   ///< for each file, reading included
   double gapLimit = 0;            ///< a fraction
-  int threads = 1;
   bool json = false;
 };
 

@@ -176,7 +176,7 @@ int solveCommand(const Options &options) {
     int result = solveFile(options, file, [&](const PlanProblem &problem, double secondsLeft) -> llvm::Expected<Plan> {
       ProgressLine line;
       SolveOptions solveOptions{
-          .timeLimitSeconds = secondsLeft, .gapLimit = options.gapLimit, .threads = options.threads, .progress = line};
+          .timeLimitSeconds = secondsLeft, .gapLimit = options.gapLimit, .progress = line};
       return solve(problem, solveOptions);
     });
     code = code == Ok ? result : code;

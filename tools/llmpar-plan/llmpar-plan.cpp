@@ -5,7 +5,6 @@
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/Threading.h"
 #include "llvm/Support/raw_ostream.h"
 
 namespace llmpar::tool {
@@ -37,9 +36,6 @@ static cl::opt<double> timeLimit("time-limit", cl::desc("seconds for each proble
                                  cl::value_desc("seconds"), cl::init(60), cl::cat(category), cl::sub(solveSub));
 static cl::opt<double> gap("gap", cl::desc("stop when (cost - bound) / cost is at most this; default 0: prove it"),
                            cl::value_desc("fraction"), cl::init(0), cl::cat(category), cl::sub(solveSub));
-static cl::opt<int> threads("threads",
-                            cl::desc("default: all cores; the plan does not depend on it unless time runs out"),
-                            cl::value_desc("count"), cl::cat(category), cl::sub(solveSub));
 static cl::opt<bool> json("json", cl::desc("print JSON: for solve, one line for each problem"), cl::cat(category),
                           cl::sub(solveSub), cl::sub(verifySub), cl::sub(showSub), cl::sub(enumerateSub));
 
@@ -63,8 +59,6 @@ static std::string problemWith(const Command &command, const Options &options) {
     return "--time-limit is a number of seconds above 0";
   if (!(options.gapLimit >= 0 && options.gapLimit < 1))
     return "--gap is a fraction of at least 0 and below 1: 0.005 is half a percent";
-  if (options.threads < 1)
-    return "--threads is at least 1";
   if (options.json && options.output == "-")
     return "--json and -o - both write to standard output: give the plan a file";
   return "";
@@ -95,8 +89,6 @@ static int main(int argc, char **argv) {
                   .output = output,
                   .timeLimitSeconds = timeLimit,
                   .gapLimit = gap,
-                  .threads =
-                      threads.getNumOccurrences() ? threads : int(llvm::hardware_concurrency().compute_thread_count()),
                   .json = json};
   for (const Command &command : commands) {
     if (!command.sub)

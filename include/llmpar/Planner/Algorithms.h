@@ -17,7 +17,6 @@ struct SolveProgress {
 struct SolveOptions {
   double timeLimitSeconds = 60; ///< the best plan so far is returned then
   double gapLimit = 0;          ///< stop when the gap is at most this
-  int threads = 1;              ///< the answer does not depend on it, unless time runs out
   /// Called now and then; returning false stops the search as a time limit does.
   llvm::function_ref<bool(const SolveProgress &)> progress = nullptr;
 };
