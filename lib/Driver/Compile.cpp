@@ -109,6 +109,14 @@ private:
         return error("layout '" + options.layout + "' is searched for a cluster: give --cluster (`llmpar cluster list` names some), or a --mesh");
       if (mesh.axes.empty() && !options.pins.empty())
         return error("--shard names axes of a mesh: give --mesh too");
+      if (options.cluster.empty())
+        return mlir::success();
+      llvm::Expected<Cluster> cluster = findCluster(options.cluster);
+      if (!cluster)
+        return error(llvm::toString(cluster.takeError()));
+      if (!mesh.axes.empty() && *method != Method::Single && mesh.ranks() != cluster->ranks())
+        return error(llvm::formatv("the mesh '{0}' has {1} ranks, but cluster '{2}' has {3} devices", mesh.str(), mesh.ranks(),
+                                   cluster->name, cluster->ranks()).str());
       return mlir::success();
     }
     method.reset();

@@ -59,6 +59,16 @@ class CompareTest(PlansTest):
             self.assertIn(f">{method}</text>", page)
         self.assertFalse(re.search(r"nan|inf\b", page))
 
+    def test_other_machines_are_not_measured(self):
+        message = self.fails("compare", "mlp.onnx", *DIMS, "--cluster", "dgx-h100", "--measure", code=USAGE)
+        self.assertIn("which cluster 'dgx-h100' does not describe: choose cpu-N", message)
+
+    def test_wrong_options_are_usage_errors(self):
+        for flags, words in ([["--cluster", "dgx-h101"], "no cluster 'dgx-h101'"],
+                             [["--cluster", "cpu-2", "--time-limit", "-3"], "--time-limit is a number of seconds above 0"]):
+            self.assertIn(words, self.fails("plan", "mlp.onnx", *DIMS, *flags, code=USAGE))
+        self.assertIn("has 3 ranks", self.fails("plan", "mlp.onnx", *DIMS, "--cluster", "cpu-2", "--mesh", "a=3", code=USAGE))
+
     def test_the_cluster_must_be_named(self):
         self.assertIn("which machines? Give --cluster", self.fails("compare", "mlp.onnx", *DIMS, code=USAGE))
 

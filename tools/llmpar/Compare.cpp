@@ -70,6 +70,11 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
   return !options.measure || measure(options, given, layout, row, failure);
 }
 
+/// CPU devices of one machine move bytes through its memory.
+bool ofCpuDevices(const Cluster &cluster) {
+  return llvm::all_of(cluster.network, [](const NetworkDimension &d) { return d.topology == Topology::SharedMemory; });
+}
+
 bool writePage(const Options &options, const Comparison &comparison, Failure &failure) {
   std::error_code code;
   llvm::ToolOutputFile file(options.html, code, llvm::sys::fs::OF_Text);
@@ -150,6 +155,11 @@ int compareCommand(const Options &options) {
   Comparison comparison{.model = options.model, .cluster = options.cluster, .methods = {}};
   if (options.cluster.empty())
     failure.set(Usage, "which machines? Give --cluster: a name of `llmpar cluster list` or a file");
+  else if (llvm::Expected<Cluster> cluster = findCluster(options.cluster); !cluster)
+    failure.set(Usage, llvm::toString(cluster.takeError()));
+  else if (options.measure && !ofCpuDevices(*cluster))
+    failure.set(Usage, "--measure runs on this machine's CPU devices, which cluster '" + cluster->name +
+                           "' does not describe: choose cpu-N, or the file that `llmpar cluster probe` writes");
   bool ok = failure.code == Ok && readInputs(options, given, failure);
   for (const MethodName &entry : methodNames)
     ok = ok && compareMethod(options, given, entry.method, comparison, failure);

@@ -186,6 +186,10 @@ static int main(int argc, char **argv) {
       llvm::errs() << "error: --lanes: " << status.message() << "\n";
       return Usage;
     }
+    if (!(options.timeLimit > 0)) {
+      llvm::errs() << "error: --time-limit is a number of seconds above 0\n";
+      return Usage;
+    }
     if (!(options.atol >= 0 && options.rtol >= 0) || options.repeat < 1) {
       llvm::errs() << "error: --atol and --rtol are numbers of at least 0, --repeat is at least 1\n";
       return Usage;
