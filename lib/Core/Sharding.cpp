@@ -22,20 +22,20 @@ AxisId Mesh::find(llvm::StringRef name) const {
   return -1;
 }
 
-int64_t Mesh::coordinate(int64_t rank, AxisId axis) const {
-  for (size_t inner = axes.size() - 1; inner > static_cast<size_t>(axis); --inner)
-    rank /= axes[inner].size;
-  return rank % axes[axis].size;
-}
-
-llvm::SmallVector<int64_t> Mesh::group(int64_t rank, AxisId axis) const {
+int64_t Mesh::stride(AxisId axis) const {
   int64_t stride = 1;
   for (const MeshAxis &inner : llvm::drop_begin(axes, axis + 1))
     stride *= inner.size;
+  return stride;
+}
+
+int64_t Mesh::coordinate(int64_t rank, AxisId axis) const { return rank / stride(axis) % axes[axis].size; }
+
+llvm::SmallVector<int64_t> Mesh::group(int64_t rank, AxisId axis) const {
   llvm::SmallVector<int64_t> members;
-  int64_t first = rank - coordinate(rank, axis) * stride;
+  int64_t between = stride(axis), first = rank - coordinate(rank, axis) * between;
   for (int64_t i = 0; i < axes[axis].size; ++i)
-    members.push_back(first + i * stride);
+    members.push_back(first + i * between);
   return members;
 }
 
@@ -88,11 +88,16 @@ bool Sharding::usesAxis(AxisId axis) const {
   return dimOfAxis(axis) >= 0 || llvm::any_of(partial, [&](const PartialAxis &p) { return p.axis == axis; });
 }
 
+int64_t partsOf(const DimSharding &dim, const Mesh &mesh) {
+  int64_t parts = 1;
+  for (AxisId axis : dim.axes)
+    parts *= mesh.axes[axis].size;
+  return parts;
+}
+
 /// Range of one cell of the axes' coordinate space; `cell` counts row-major, major axis first.
 static ShardRange cellRange(const DimSharding &dim, int64_t size, const Mesh &mesh, int64_t cell) {
-  int64_t cells = 1;
-  for (AxisId axis : dim.axes)
-    cells *= mesh.axes[axis].size;
+  int64_t cells = partsOf(dim, mesh);
   ShardRange range{0, size};
   for (AxisId axis : dim.axes) {
     cells /= mesh.axes[axis].size;
@@ -104,9 +109,7 @@ static ShardRange cellRange(const DimSharding &dim, int64_t size, const Mesh &me
 
 /// The smallest unit that gives the same shards. It divides every boundary between two of them.
 static int64_t smallestUnit(const DimSharding &dim, int64_t size, const Mesh &mesh) {
-  int64_t cells = 1, divisor = 0;
-  for (AxisId axis : dim.axes)
-    cells *= mesh.axes[axis].size;
+  int64_t cells = partsOf(dim, mesh), divisor = 0;
   if (size % (cells * dim.unit) == 0) // an even split: the usual case, and on thousands of ranks
     return 1;
   for (int64_t cell = 0; cell < cells; ++cell)

@@ -13,18 +13,6 @@ namespace {
 
 using Devices = std::vector<int64_t>; ///< sorted
 
-int64_t strideOf(AxisId axis, const Mesh &mesh) {
-  int64_t stride = 1;
-  for (const MeshAxis &inner : llvm::drop_begin(mesh.axes, axis + 1))
-    stride *= inner.size;
-  return stride;
-}
-int64_t partsOf(const DimSharding &dim, const Mesh &mesh) {
-  int64_t parts = 1;
-  for (AxisId axis : dim.axes)
-    parts *= mesh.axes[axis].size;
-  return parts;
-}
 
 /// A spec, checked: shards of each dimension that it splits, and the devices of each cell of their product, row-major.
 struct Grid {
@@ -151,7 +139,7 @@ llvm::Expected<Sharding> fromSpec(const ::onnx::ShardingSpecProto &spec, size_t 
     for (size_t step = 1; step < shifts.size();) {
       auto axes = llvm::seq<AxisId>(0, static_cast<AxisId>(mesh.axes.size()));
       auto axis =
-          llvm::find_if(axes, [&](AxisId id) { return mesh.axes[id].size > 1 && strideOf(id, mesh) == shifts[step]; });
+          llvm::find_if(axes, [&](AxisId id) { return mesh.axes[id].size > 1 && mesh.stride(id) == shifts[step]; });
       if (axis == axes.end() || sharding.usesAxis(*axis))
         return noMesh();
       auto &found = sharding.dims[dim].axes;

@@ -25,12 +25,6 @@ std::string oneLine(std::string text) {
   return text;
 }
 
-int64_t partsOf(const DimSharding &dim, const Mesh &mesh) {
-  int64_t parts = 1;
-  for (AxisId axis : dim.axes)
-    parts *= mesh.axes[axis].size;
-  return parts;
-}
 
 /// A Python file that lists a spec for every tensor.
 class SpecFile {

@@ -16,10 +16,7 @@ int64_t localBytes(const Sharding &sharding, mlir::RankedTensorType type, const 
 }
 
 GroupShape groupOf(AxisId axis, const Mesh &mesh) {
-  GroupShape group{mesh.axes[axis].size, 1};
-  for (size_t inner = axis + 1; inner < mesh.axes.size(); ++inner)
-    group.stride *= mesh.axes[inner].size;
-  return group;
+  return {mesh.axes[axis].size, mesh.stride(axis)};
 }
 
 int64_t toPicoseconds(Seconds seconds) { return std::llround(seconds * 1e12); }

@@ -30,6 +30,8 @@ struct Mesh {
   int64_t ranks() const;
   AxisId find(llvm::StringRef name) const; ///< -1 if there is none
   int64_t coordinate(int64_t rank, AxisId axis) const;
+  /// Between the ranks of a group along `axis`: 1 for the last axis.
+  int64_t stride(AxisId axis) const;
   /// The ranks that differ from `rank` in `axis` only, in order of their coordinate.
   llvm::SmallVector<int64_t> group(int64_t rank, AxisId axis) const;
   /// "dp=2,tp=4". Errors: no '=', size < 1, a name twice, more than 65536 ranks.
@@ -63,6 +65,9 @@ struct Sharding {
 
 /// Reduces units to the smallest that mean the same for a tensor of this shape; drops axes of size 1.
 void normalize(Sharding &sharding, llvm::ArrayRef<int64_t> shape, const Mesh &mesh);
+
+/// The number of shards of a dimension.
+int64_t partsOf(const DimSharding &dim, const Mesh &mesh);
 
 /// The elements of a dimension of `size` that `rank` holds.
 ShardRange shardOf(const DimSharding &dim, int64_t size, const Mesh &mesh, int64_t rank);
