@@ -55,6 +55,8 @@ static llvm::StringRef kindName(FactorKind kind) {
     return "min";
   case FactorKind::Prod:
     return "prod";
+  case FactorKind::Combine:
+    return "combine";
   case FactorKind::Whole:
     return "whole";
   }
@@ -191,7 +193,8 @@ FactorRule parseFactorRule(llvm::StringRef rule, llvm::ArrayRef<Shape> operands,
     Factor &factor = binder.rule.factors[it->second];
     if (kind == "offset")
       factor.offset = true;
-    for (FactorKind candidate : {FactorKind::Sum, FactorKind::Max, FactorKind::Min, FactorKind::Prod, FactorKind::Whole})
+    for (FactorKind candidate : {FactorKind::Sum, FactorKind::Max, FactorKind::Min, FactorKind::Prod, FactorKind::Combine,
+                                 FactorKind::Whole})
       if (kind == kindName(candidate))
         factor.kind = candidate;
   }

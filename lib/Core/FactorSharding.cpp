@@ -25,7 +25,7 @@ Sharding resultSharding(const FactorRule &rule, int result, llvm::ArrayRef<int64
                         const FactorShardings &factors, const Mesh &mesh) {
   Sharding sharding = tensorSharding(rule, rule.results[result], shape, factors, mesh);
   for (auto [factor, chosen] : llvm::zip(rule.factors, factors))
-    if (factor.kind != FactorKind::PassThrough && factor.kind != FactorKind::Whole)
+    if (isReduction(factor.kind))
       for (AxisId axis : chosen.axes)
         sharding.partial.push_back({axis, factor.kind});
   normalize(sharding, shape, mesh);

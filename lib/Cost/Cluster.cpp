@@ -137,6 +137,18 @@ int64_t Cluster::ranks() const {
   return count;
 }
 
+Seconds Cluster::stepSeconds(int64_t ranks) const {
+  if (stepOverheads.empty())
+    return 0;
+  const StepOverhead *next = llvm::find_if(stepOverheads, [&](const StepOverhead &step) { return step.ranks >= ranks; });
+  if (next == stepOverheads.end())
+    return stepOverheads.back().seconds * static_cast<double>(ranks) / static_cast<double>(stepOverheads.back().ranks);
+  if (next == stepOverheads.begin())
+    return next->seconds;
+  double share = static_cast<double>(ranks - next[-1].ranks) / static_cast<double>(next->ranks - next[-1].ranks);
+  return next[-1].seconds + share * (next->seconds - next[-1].seconds);
+}
+
 const DeviceSpec &Cluster::device(int64_t rank) const {
   for (const DeviceGroup &group : devices) {
     if (rank < group.count)

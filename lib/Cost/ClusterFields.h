@@ -6,6 +6,7 @@
 //   text, flag, choice                   words
 //   list(key, items), object(key, value) what has fields of its own
 //   peaks, curves, kernels, measured     tables with one entry per element type, kernel class, kernel, collective
+//   steps                                a time for each number of ranks
 //
 // A field with a fallback may be left out of the file.
 //
@@ -13,8 +14,8 @@
 #ifndef LLMPAR_LIB_COST_CLUSTERFIELDS_H
 #define LLMPAR_LIB_COST_CLUSTERFIELDS_H
 
-#include "Quantity.h"
 #include "llmpar/Cost/Cluster.h"
+#include "llmpar/Cost/Quantity.h"
 
 namespace llmpar::cluster_file {
 
@@ -82,7 +83,7 @@ template <typename Visitor> void visitFields(Visitor &v, Cluster &cluster) {
     host.quantity("memory", cluster.hostMemoryBytes, optional(Measure::Bytes));
     host.quantity("cores", cluster.hostCores, optional(Measure::Number));
     host.quantity("memory_bandwidth", cluster.hostMemoryBandwidthBytesPerSecond, optional(Measure::BytesPerSecond));
-    host.quantity("step", cluster.stepSeconds, optional(Measure::Seconds));
+    host.steps("step", cluster.stepOverheads);
   });
   v.optionalObject("scale_out", cluster.scaleOut, [](auto &fields, NetworkDimension &dimension) {
     visitFields(fields, dimension, /*withSize=*/false);

@@ -17,6 +17,7 @@ struct NamedClass {
 constexpr NamedClass kernels[] = {
     {"matmul", KernelClass::Matmul},
     {"conv", KernelClass::Matmul},
+    {"experts", KernelClass::Matmul},
     {"unary", KernelClass::Elementwise},
     {"binary", KernelClass::Elementwise},
     {"select", KernelClass::Elementwise},
@@ -41,11 +42,24 @@ constexpr NamedClass kernels[] = {
     {"slice", KernelClass::Move},
     {"concat", KernelClass::Move},
     {"pad", KernelClass::Move},
+    {"weight_grad", KernelClass::Matmul},
+    {"unary_grad", KernelClass::Elementwise},
+    {"adam", KernelClass::Elementwise},
+    {"sgd", KernelClass::Elementwise},
+    {"softmax_grad", KernelClass::Rows},
+    {"norm_grad", KernelClass::Rows},
+    {"norm_scale_grad", KernelClass::Rows},
+    {"cross_entropy", KernelClass::Rows},
+    {"cross_entropy_grad", KernelClass::Rows},
+    {"gather_grad", KernelClass::Move},
+    {"slice_grad", KernelClass::Move},
     {"copy", KernelClass::Move},
     {"all_reduce", KernelClass::Move},
     {"all_gather", KernelClass::Move},
     {"reduce_scatter", KernelClass::Move},
     {"all_to_all", KernelClass::Move},
+    {"dispatch", KernelClass::Move},
+    {"combine", KernelClass::Move},
 };
 
 /// Kinds of unary and binary that take a polynomial or more for each element.
@@ -63,7 +77,7 @@ Seconds measuredTime(const DeviceSpec &device, const KernelSpeed &kernel, const 
     seconds += work.flops / (peakFlops(device, work.type) * kernel.flopsEfficiency.at(work.flops));
   if (work.bytes > 0)
     seconds += work.bytes / (device.memoryBandwidthBytesPerSecond * kernel.bandwidthEfficiency.at(work.bytes));
-  return seconds;
+  return std::max(device.launchSeconds, seconds);
 }
 
 } // namespace
@@ -83,7 +97,8 @@ bool hasKernelClass(llvm::StringRef kernel) { return find(kernel) != std::end(ke
 KernelClass kernelClass(llvm::StringRef kernel, llvm::StringRef kind) {
   const NamedClass *entry = find(kernel);
   assert(entry != std::end(kernels) && "no kernel of Kernels.def");
-  return llvm::is_contained(transcendentalKinds, kind) ? KernelClass::Transcendental : entry->kernelClass;
+  bool isElementwise = entry->kernelClass == KernelClass::Elementwise; // the function inside of experts does not count
+  return isElementwise && llvm::is_contained(transcendentalKinds, kind) ? KernelClass::Transcendental : entry->kernelClass;
 }
 
 static double elements(const Shape &shape) {
@@ -96,10 +111,26 @@ static double elements(const Shape &shape) {
 /// How many rows of the last dimension a tensor has.
 static double rowsOf(const Shape &shape) { return shape.empty() || shape.back() == 0 ? 1 : elements(shape) / static_cast<double>(shape.back()); }
 
+/// Weights of experts that no token takes: with fewer routed rows than experts, each row reads another one's.
+static Bytes unreadExpertBytes(const KernelCall &call) {
+  double weights = 0, all = 0; // elements
+  for (auto [index, shape] : llvm::enumerate(call.inputs)) {
+    all += elements(shape);
+    weights += index < 2 ? 0 : elements(shape); // x, routing, then weights
+  }
+  auto experts = static_cast<double>(call.inputs[2].front());
+  if (weights == 0)
+    return 0;
+  double rows = call.flops / (2 * weights / experts);
+  return std::max(0.0, 1 - rows / experts) * weights / all * call.inputBytes;
+}
+
 OpWork workOf(const KernelCall &call) {
   OpWork work{.kernel = kernelClass(call.kernel, call.kind), .type = call.type, .flops = call.flops};
   // A gather reads the rows that it writes, not the table.
   work.bytes = call.kernel == "gather" ? 2 * call.outputBytes : call.inputBytes + call.outputBytes;
+  if (call.kernel == "experts")
+    work.bytes -= unreadExpertBytes(call);
   if (work.kernel != KernelClass::Matmul || call.kernel != "matmul") {
     work.measured = measuredKernelName(call.kernel, call.kind);
     bool byInput = work.kernel == KernelClass::Rows && !call.inputs.empty();

@@ -194,6 +194,15 @@ public:
     }
   }
 
+  void steps(llvm::StringRef key, llvm::SmallVectorImpl<StepOverhead> &steps) {
+    const YamlNode *found = find(key, /*isRequired=*/false);
+    if (!found)
+      return;
+    forEachPoint(*found, key, Measure::Count, positive(Measure::Seconds), [&](double ranks, double seconds) {
+      steps.push_back({static_cast<int64_t>(ranks), seconds});
+    });
+  }
+
 private:
   const YamlNode &node;
   std::string what;
@@ -255,7 +264,8 @@ private:
   /// A mapping of ascending sizes to values.
   template <typename Add>
   void forEachPoint(const YamlNode &value, llvm::StringRef key, Measure size, Range range, Add &&add) {
-    if (!isMapping(value, key, size == Measure::Flops ? "1 MFLOP: 30 %, 1 GFLOP: 70 %" : "4 KiB: ..., 1 MiB: ..."))
+    const char *example = size == Measure::Flops ? "1 MFLOP: 30 %, 1 GFLOP: 70 %" : size == Measure::Count ? "1: 10 us, 2: 15 us" : "4 KiB: ..., 1 MiB: ...";
+    if (!isMapping(value, key, example))
       return;
     double last = 0;
     for (auto [at, ordinate] : llvm::zip_equal(value.keys, value.values)) {

@@ -1,5 +1,5 @@
 //===- Quantity.cpp - Numbers with units ------------------------------------===//
-#include "Quantity.h"
+#include "llmpar/Cost/Quantity.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"

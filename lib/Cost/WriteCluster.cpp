@@ -113,6 +113,13 @@ public:
     }
   }
 
+  void steps(llvm::StringRef key, llvm::ArrayRef<StepOverhead> steps) {
+    if (!steps.empty())
+      line(key, pointsText(steps, [](const StepOverhead &step) {
+             return std::pair(static_cast<double>(step.ranks), writeQuantity(step.seconds, Measure::Seconds));
+           }, Measure::Count));
+  }
+
 private:
   llvm::raw_ostream &os;
   unsigned indent;

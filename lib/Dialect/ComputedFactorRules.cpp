@@ -35,14 +35,15 @@ int addShared(FactorRule &rule, llvm::StringRef name, int64_t size,
   return factor;
 }
 
-/// x and the results have the same rank: every dimension for which `isFree` holds passes through.
-template <typename IsFree> FactorRule alignedRule(mlir::Operation *op, IsFree isFree) {
+/// x and the results have the same rank: a dimension has a factor of the kind that `kindOf` says.
+template <typename KindOf> FactorRule alignedRuleOfKinds(mlir::Operation *op, KindOf kindOf) {
   FactorRule rule = emptyRule(op);
   Shape x = shapeOf(op->getOperand(0));
   for (int64_t dim = 0, rank = x.size(); dim < rank; ++dim) {
-    if (!isFree(dim) || x[dim] <= 1)
+    FactorKind kind = kindOf(dim);
+    if (kind == FactorKind::Whole || x[dim] <= 1)
       continue;
-    int factor = rule.add(nameAt(dim), x[dim]);
+    int factor = rule.add(nameAt(dim), x[dim], kind);
     rule.operands[0][dim] = {factor};
     for (TensorFactors &result : rule.results)
       result[dim] = {factor};
@@ -50,10 +51,16 @@ template <typename IsFree> FactorRule alignedRule(mlir::Operation *op, IsFree is
   return rule;
 }
 
-/// Scale and bias of a norm broadcast from the right against whole dimensions: nothing of theirs is sharded,
-/// except leading dimensions that they share with x.
+/// Every dimension for which `isFree` holds passes through.
+template <typename IsFree> FactorRule alignedRule(mlir::Operation *op, IsFree isFree) {
+  return alignedRuleOfKinds(op, [&](int64_t dim) { return isFree(dim) ? FactorKind::PassThrough : FactorKind::Whole; });
+}
+
+/// Dimensions from `axis` on need statistics over all of them. Scale and bias broadcast from the right and share the
+/// factors of x.
 FactorRule normRule(mlir::Operation *op, int64_t axis) {
-  FactorRule rule = alignedRule(op, [&](int64_t dim) { return dim < axis; });
+  FactorRule rule =
+      alignedRuleOfKinds(op, [&](int64_t dim) { return dim < axis ? FactorKind::PassThrough : FactorKind::Combine; });
   int64_t rank = rule.operands[0].size();
   for (size_t operand = 1; operand < rule.operands.size(); ++operand) {
     Shape shape = shapeOf(op->getOperand(operand));
@@ -101,6 +108,12 @@ FactorRule MatmulOp::getFactorRule() {
   return parseFactorRule(rule, operandShapes(*this), resultShapes(*this));
 }
 
+FactorRule ExpertsOp::getFactorRule() {
+  std::string rule = std::string("... h, ... e, e f h, e g f") + (getGate() ? ", e f h" : "") +
+                     " -> ... g ; sum(e) sum(f) whole(h)";
+  return parseFactorRule(rule, operandShapes(*this), resultShapes(*this));
+}
+
 // n, output channels and (without groups) input channels; space is whole: a shard would need a halo.
 FactorRule ConvOp::getFactorRule() {
   FactorRule rule = emptyRule(*this);
@@ -136,7 +149,9 @@ FactorRule ReduceOp::getFactorRule() {
 }
 
 FactorRule SoftmaxOp::getFactorRule() {
-  return alignedRule(*this, [&](int64_t dim) { return dim != static_cast<int64_t>(getAxis()); });
+  return alignedRuleOfKinds(*this, [&](int64_t dim) {
+    return dim == static_cast<int64_t>(getAxis()) ? FactorKind::Combine : FactorKind::PassThrough;
+  });
 }
 FactorRule LayerNormOp::getFactorRule() { return normRule(*this, getAxis()); }
 FactorRule RmsNormOp::getFactorRule() { return normRule(*this, getAxis()); }
@@ -153,7 +168,9 @@ FactorRule ArgReduceOp::getFactorRule() {
   int64_t out = 0;
   for (int64_t dim = 0, rank = x.size(); dim < rank; ++dim) {
     bool reduced = dim == static_cast<int64_t>(getAxis());
-    if (!reduced)
+    if (reduced)
+      addShared(rule, nameAt(dim), x[dim], {{&rule.operands[0], dim}}, FactorKind::Combine);
+    else
       addShared(rule, nameAt(dim), x[dim], {{&rule.operands[0], dim}, {&rule.results[0], out}});
     out += !reduced || getKeepDims();
   }

@@ -115,6 +115,37 @@ void ShardingAttr::print(mlir::AsmPrinter &printer) const {
   printer << ">";
 }
 
+//===-- Weights ----------------------------------------------------------------===//
+
+// <"f", 0, 64>, or [<"f", 0, 32>, <"f", 96, 32>], or zeros
+static mlir::ParseResult parseSources(mlir::OpAsmParser &parser, mlir::ArrayAttr &sources) {
+  llvm::SmallVector<mlir::Attribute> parts;
+  if (mlir::succeeded(parser.parseOptionalKeyword("zeros"))) {
+    sources = parser.getBuilder().getArrayAttr({});
+    return mlir::success();
+  }
+  auto parsePart = [&]() -> mlir::ParseResult {
+    ExternalAttr part;
+    mlir::ParseResult result = parser.parseCustomAttributeWithFallback(part);
+    return parts.push_back(part), result;
+  };
+  if (parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::OptionalSquare, parsePart) || (parts.empty() && parsePart()))
+    return mlir::failure();
+  sources = parser.getBuilder().getArrayAttr(parts);
+  return mlir::success();
+}
+static void printSources(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::ArrayAttr sources) {
+  if (sources.empty()) {
+    printer << "zeros";
+    return;
+  }
+  if (sources.size() != 1)
+    printer << "[";
+  llvm::interleaveComma(sources.getAsRange<ExternalAttr>(), printer, [&](ExternalAttr part) { part.print(printer); });
+  if (sources.size() != 1)
+    printer << "]";
+}
+
 //===-- Mesh -------------------------------------------------------------------===//
 
 // <["dp"=2, "tp"=4]>
@@ -316,6 +347,10 @@ static constexpr llvm::StringLiteral unaryNames[] = {
 #define LLMPAR_UNARY(name) #name,
 #include "llmpar/Abi/Kinds.def"
 };
+static constexpr llvm::StringLiteral smoothNames[] = {
+#define LLMPAR_SMOOTH(name) #name,
+#include "llmpar/Abi/Kinds.def"
+};
 static constexpr llvm::StringLiteral binaryNames[] = {
 #define LLMPAR_BINARY(name) #name,
 #include "llmpar/Abi/Kinds.def"
@@ -344,6 +379,7 @@ llvm::StringRef binaryName(int64_t kind) { return nameAt(binaryNames, kind); }
 std::optional<int64_t> reduceKind(llvm::StringRef name) { return position(reduceNames, name); }
 std::optional<int64_t> scatterReduction(llvm::StringRef name) { return position(scatterNames, name); }
 bool isComparison(llvm::StringRef name) { return position(compareNames, name).has_value(); }
+bool isDifferentiable(llvm::StringRef name) { return position(smoothNames, name).has_value(); }
 
 llvm::StringRef reductionName(FactorKind kind) {
   switch (kind) {

@@ -64,12 +64,19 @@ static void bindFactors(SmallVector<int64_t> &sizes, const TensorFactors &tensor
 
 double FlopCount::at(ArrayRef<Shape> operands, ArrayRef<Shape> results) const {
   if (isa<TransposeOp, ReshapeOp, BroadcastOp, SliceOp, AllSliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp,
-          GatherNdOp, ScatterNdOp, ScatterElementsOp, IotaOp, CastOp, SelectOp, AllReduceOp, AllGatherOp,
-          ReduceScatterOp, AllToAllOp>(op))
+          GatherNdOp, GatherGradOp, SliceGradOp, ScatterNdOp, ScatterElementsOp, IotaOp, CastOp, SelectOp, AllReduceOp, AllGatherOp,
+          ReduceScatterOp, AllToAllOp, DispatchOp, CombineOp>(op))
     return 0;
   if (isa<ConvOp>(op)) { // every result element: channels of a group times the window
     const Shape &w = operands[1];
     return w.empty() || w[0] == 0 ? 0 : 2 * elements(results[0]) * elements(w) / static_cast<double>(w[0]);
+  }
+  if (auto experts = dyn_cast<ExpertsOp>(op)) { // routing weights that are not 0, each times the expert's products
+    double routed = elements(operands[1]) * static_cast<double>(experts.getK()) / static_cast<double>(experts.getExperts());
+    double weights = 0; // of one expert
+    for (const Shape &weight : ArrayRef(operands).drop_front(2))
+      weights += static_cast<double>(weight[1]) * static_cast<double>(weight[2]);
+    return 2 * routed * weights;
   }
   if (isa<ReduceOp>(op))
     return elements(operands[0]);

@@ -140,6 +140,27 @@ INFER(MatmulOp) {
   return done(types, shape, typeOf(op.getA()).getElementType());
 }
 
+INFER(ExpertsOp) {
+  Shape x = shapeOf(op.getX()), routing = shapeOf(op.getRouting()), up = shapeOf(op.getUp()), down = shapeOf(op.getDown());
+  if (x.empty() || routing.size() != x.size() || up.size() != 3 || down.size() != 3)
+    return mlir::emitOptionalError(loc, "x and routing of ", x.size(), " and ", routing.size(), " dimensions, weights of ",
+                                   up.size(), " and ", down.size(), ": expected as many, at least 1, and 3");
+  for (mlir::Value other : {op.getRouting(), op.getUp(), op.getDown()})
+    if (mlir::failed(checkSameElements(loc, op.getX(), other)))
+      return mlir::failure();
+  if (op.getGate() && op.getGate().getType() != op.getUp().getType())
+    return mlir::emitOptionalError(loc, "gate of type ", op.getGate().getType(), ", but up of type ", op.getUp().getType());
+  if (llvm::ArrayRef(x).drop_back() != llvm::ArrayRef(routing).drop_back())
+    return mlir::emitOptionalError(loc, "routing of type ", op.getRouting().getType(), " is not of the tokens of x, of type ",
+                                   op.getX().getType());
+  if (up[0] != routing.back() || down[0] != up[0] || up[2] != x.back() || down[2] != up[1])
+    return mlir::emitOptionalError(loc, "weights of types ", op.getUp().getType(), " and ", op.getDown().getType(),
+                                   " do not fit ", x.back(), " features and ", routing.back(), " experts: expected [experts, "
+                                   "inner, features] and [experts, result, inner]");
+  x.back() = down[1];
+  return done(types, x, typeOf(op.getX()).getElementType());
+}
+
 INFER(ConvOp) {
   Shape x = shapeOf(op.getX()), w = shapeOf(op.getW());
   size_t spatial = x.size() < 2 ? 0 : x.size() - 2;

@@ -53,6 +53,20 @@ mlir::LogicalResult verifyInferredTypes(mlir::Operation *op) {
   return mlir::success();
 }
 
+mlir::LogicalResult WeightOp::verify() {
+  auto type = mlir::cast<mlir::RankedTensorType>(getType());
+  int64_t parts = getSources().size();
+  if (parts == 1 || (parts == 0 && (*this)->hasAttr(LlmparDialect::kMutable))) // none: begins as zeros
+    return mlir::success();
+  if (parts == 0 || type.getRank() == 0 || type.getDimSize(0) % parts != 0)
+    return emitOpError() << "of type " << type << " has " << parts
+                         << " sources: each is an equal part of dimension 0, so their number must divide it";
+  for (ExternalAttr source : getSources().getAsRange<ExternalAttr>())
+    if (int64_t first = mlir::cast<ExternalAttr>(getSources()[0]).getSize(); source.getSize() != first)
+      return emitOpError() << "has sources of " << first << " and of " << source.getSize() << " bytes: they must be equal";
+  return mlir::success();
+}
+
 mlir::LogicalResult LoadWeightOp::verifySymbolUses(mlir::SymbolTableCollection &symbols) {
   auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
   if (!weight)
@@ -81,6 +95,18 @@ mlir::LogicalResult IotaOp::verify() {
   int64_t rank = getType().getShape().size(), axis = getAxis();
   if (axis < 0 || axis >= rank)
     return emitOpError() << "axis " << axis << " is outside 0.." << rank - 1;
+  return mlir::success();
+}
+
+mlir::LogicalResult ExpertsOp::verify() {
+  if (mlir::failed(checkKind(*this, getKind(), unaryKind(getKind()).has_value(), unaryList)))
+    return mlir::failure();
+  if (!mlir::isa<mlir::FloatType>(elementOf(getX())))
+    return emitOpError() << "of type " << getX().getType() << ": experts compute with floats";
+  if (getK() < 1 || getK() > getExperts())
+    return emitOpError() << "gives a token to " << getK() << " of " << getExperts() << " experts: k is 1 to their number";
+  if (int64_t here = shapeOf(getUp())[0]; here > static_cast<int64_t>(getExperts()))
+    return emitOpError() << "has weights of " << here << " experts, but experts = " << getExperts();
   return mlir::success();
 }
 

@@ -101,6 +101,34 @@ mlir::LogicalResult AllToAllOp::verify() {
   return checkTypes(*this, {.split = split, .join = concat}, ranks);
 }
 
+/// x or the result, whichever has all tokens, has one row of the last dimension for each row of routing.
+static mlir::LogicalResult checkTokens(mlir::Operation *op, int64_t dim, mlir::Value tokens, mlir::Value routing, int64_t k) {
+  mlir::RankedTensorType x = typeOf(tokens), weights = typeOf(routing);
+  if (k < 1)
+    return op->emitOpError() << "sends a token to " << k << " experts: k is positive";
+  if (dim == x.getRank() - 1)
+    return op->emitOpError() << "dim " << dim << " is the features of a token: choose one before";
+  if (weights.getRank() != x.getRank() || weights.getShape().drop_back() != x.getShape().drop_back())
+    return op->emitOpError() << "routing of type " << weights << " is not of the tokens of " << x;
+  return mlir::success();
+}
+
+mlir::LogicalResult DispatchOp::verify() {
+  int64_t ranks = 1, dim = getDim();
+  if (mlir::failed(checkAxis(*this, getAxis(), ranks)) || mlir::failed(checkDim(*this, "dim", dim)) ||
+      mlir::failed(checkTokens(*this, dim, getResult(), getRouting(), getK())))
+    return mlir::failure();
+  return checkTypes(*this, {.join = dim}, ranks);
+}
+
+mlir::LogicalResult CombineOp::verify() {
+  int64_t ranks = 1, dim = getDim();
+  if (mlir::failed(checkAxis(*this, getAxis(), ranks)) || mlir::failed(checkDim(*this, "dim", dim)) ||
+      mlir::failed(checkTokens(*this, dim, getX(), getRouting(), getK())))
+    return mlir::failure();
+  return checkTypes(*this, {.split = dim}, ranks);
+}
+
 mlir::LogicalResult AllSliceOp::verify() {
   int64_t ranks = 1, dim = getDim();
   if (mlir::failed(checkAxis(*this, getAxis(), ranks)) || mlir::failed(checkDim(*this, "dim", dim)))

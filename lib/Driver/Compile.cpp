@@ -47,7 +47,12 @@ public:
       return result;
     }
     auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
-    if (!phase("simplify", buildSimplify) || (wants("layout") && mlir::failed(layout(result))) ||
+    auto fuse = [&](mlir::OpPassManager &pm) { // what it makes has no gradient
+      if (!options.training)
+        buildFuse(pm);
+    };
+    if (!phase("simplify", buildSimplify) || !phase("fuse", fuse) ||
+        (options.training && !phase("train", [&](mlir::OpPassManager &pm) { buildTrain(pm, *options.training); })) || (wants("layout") && mlir::failed(layout(result))) ||
         !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
       return result;
     if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
@@ -101,6 +106,8 @@ private:
   }
 
   mlir::LogicalResult chooseAxes() {
+    if (options.shardOptimizer && !llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout))
+      return error("--zero is for layouts by rule: choose --layout=data or hybrid");
     if (!options.planFile.empty())
       return checkReplay();
     bool hasRule = llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout);
@@ -120,6 +127,8 @@ private:
       return mlir::success();
     }
     method.reset();
+    if (options.plan.memory)
+      return error("--memory limits a search: choose --layout=auto, or plan this layout with `llmpar plan --method " + options.layout + "`");
     if (!options.cluster.empty())
       return error("--cluster is for layouts that are searched: choose --layout=auto, or plan this one with `llmpar plan --method " + options.layout + "`");
     if (options.layout == "single" && mesh.ranks() > 1 && options.pins.empty() && !path.ends_with(".mlir"))
@@ -129,6 +138,8 @@ private:
     if (!chosen)
       return error(llvm::toString(chosen.takeError()));
     axes = *chosen;
+    if (options.shardOptimizer && axes.data.empty())
+      return error("--zero splits the optimizer over the data axis, which layout '" + options.layout + "' has not: choose --layout=data or hybrid");
     return mlir::success();
   }
 
@@ -155,6 +166,8 @@ private:
   mlir::LogicalResult checkReplay() {
     if (options.layout != "single" || options.search || !options.pins.empty() || !options.deviceConfiguration.empty())
       return error("--plan=" + options.planFile + " is a layout: leave out --layout, --method, --shard and --device-config");
+    if (options.plan.memory)
+      return error("--plan=" + options.planFile + " searches nothing: leave out --memory");
     return mlir::success();
   }
 
@@ -192,7 +205,7 @@ private:
       mesh = meshOf(*module);
     }
     if (!method)
-      return passes("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins); });
+      return passes("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins, options.shardOptimizer); });
     llvm::Expected<Cluster> cluster =
         findCluster(options.cluster.empty() ? "cpu-" + std::to_string(mesh.ranks()) : options.cluster);
     if (!cluster)
@@ -214,6 +227,7 @@ private:
     if (!plan) {
       llvm::Error why = plan.takeError();
       result.doesNotFit = why.isA<NoPlanFits>();
+      result.doesNotApply = why.isA<MethodDoesNotApply>();
       return error(llvm::toString(std::move(why)));
     }
     llvm::Expected<PlanDocument> document = documentPlan(*module, *plan, *cluster, *method);

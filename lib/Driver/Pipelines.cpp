@@ -3,9 +3,11 @@
 
 #include "llmpar/Driver/Compile.h"
 #include "llmpar/Exec/Exec.h"
+#include "llmpar/Fusion/Passes.h"
 #include "llmpar/Lowering/Passes.h"
 #include "llmpar/Partition/Passes.h"
 #include "llmpar/Planning/PlanShardings.h"
+#include "llmpar/Training/Passes.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -47,6 +49,17 @@ void buildSimplify(mlir::OpPassManager &pm) {
   pm.addPass(mlir::createSymbolDCEPass());
 }
 
+void buildFuse(mlir::OpPassManager &pm) {
+  pm.addPass(createRaiseExperts());
+  pm.addPass(mlir::createCanonicalizerPass()); // reshapes around it
+  pm.addPass(mlir::createCSEPass());
+}
+
+void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options) {
+  pm.addPass(createBuildTrainingStep(options));
+  buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
+}
+
 static void splitProjections(mlir::OpPassManager &pm) {
   // Before pins and propagation: they see the projections one by one.
   pm.addPass(createSplitPackedProjections());
@@ -61,13 +74,15 @@ static void applyPins(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins)
   pm.addPass(createApplyPins(options));
 }
 
-void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins) {
+void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins, bool shardOptimizer) {
   if (!axes.tensor.empty())
     splitProjections(pm);
   applyPins(pm, pins);
   if (!axes.data.empty()) // after the pins, which it leaves alone
     pm.addPass(createShardInputs({axes.data}));
   pm.addPass(createPropagateShardings({axes.tensor}));
+  if (shardOptimizer)
+    pm.addPass(createShardOptimizer({axes.data}));
 }
 
 void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) {
@@ -78,9 +93,12 @@ void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) 
 void buildAfterPlan(mlir::OpPassManager &pm) { pm.addPass(createPropagateShardings()); }
 
 void buildPartition(mlir::OpPassManager &pm) {
+  pm.addPass(createPlaceState());
+  pm.addPass(createDecomposeSplitReductions()); // before InsertReshards: its maxima and sums are partial
   pm.addPass(createInsertReshards());
   pm.addPass(createLowerReshards());
   pm.addPass(createCombineCollectives());
+  pm.addPass(createRouteTokens()); // after CombineCollectives: of what it makes a reduce_scatter
   pm.addPass(mlir::createCSEPass());
 }
 
@@ -90,6 +108,8 @@ void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout) { pm.addPass(cr
 
 void registerAllLlmparPasses() {
   registerPlanShardings();
+  registerLlmparFusionPasses();
+  registerLlmparTrainingPasses();
   registerLlmparPartitionPasses();
   registerLlmparLoweringPasses();
   mlir::PassPipelineRegistration<>("llmpar-simplify", "canonical form of an imported graph",

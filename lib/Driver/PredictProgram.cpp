@@ -19,7 +19,7 @@ std::optional<CollectiveKind> collectiveOf(StringRef kernel) {
     return CollectiveKind::ReduceScatter;
   if (kernel == "all_gather")
     return CollectiveKind::AllGather;
-  if (kernel == "all_to_all")
+  if (kernel == "all_to_all" || kernel == "dispatch" || kernel == "combine")
     return CollectiveKind::AllToAll;
   return std::nullopt;
 }
@@ -49,11 +49,10 @@ public:
     if (!step)
       return step.takeError();
     result.step = std::move(*step);
-    if (double launch = cluster.stepSeconds; launch > 0) {
-      result.step.seconds += launch;
-      for (RankTime &rank : result.step.ranks)
-        rank.idle += launch;
-    }
+    Seconds overhead = cluster.stepSeconds(static_cast<int64_t>(model.ranks.size()));
+    result.step.seconds += overhead;
+    for (RankTime &rank : result.step.ranks)
+      rank.idle += overhead;
     if (result.step.seconds > 0)
       result.utilisation = atPeak / (result.step.seconds * static_cast<double>(model.ranks.size()));
     return std::move(result);
@@ -81,11 +80,14 @@ private:
     ArrayRef<int64_t> members = *record.getGroup();
     auto buffers = kind == CollectiveKind::AllGather ? record.getOutputs() : record.getInputs();
     Bytes bytes = bytesOf(cast<exec::BufferAttr>(buffers[0]));
+    auto ranks = static_cast<double>(members.size());
+    if (record.getKernel() != "all_to_all" && kind == CollectiveKind::AllToAll) // of tokens: what is sent is not a shape's
+      bytes = ranks > 1 ? static_cast<double>(record.getBytes().value_or(0)) * ranks / (ranks - 1) : 0;
     GroupShape group{static_cast<int64_t>(members.size()), members.size() > 1 ? members[1] - members[0] : 1};
     return collectiveTime(cluster, kind, bytes, group).seconds;
   }
 
-  Seconds kernelSeconds(exec::KernelOp record, const DeviceSpec &device) {
+  PredictedRecord kernelTime(exec::KernelOp record, const DeviceSpec &device) {
     SmallVector<Shape> inputs, outputs;
     KernelCall call{.kernel = record.getKernel(), .kind = kindName(record)};
     for (auto buffer : record.getInputs().getAsRange<exec::BufferAttr>()) {
@@ -107,11 +109,13 @@ private:
     }
     if (double peak = peakFlops(device, call.type); peak > 0)
       atPeak += call.flops / peak;
-    return opTime(device, workOf(call));
+    OpWork work = workOf(call);
+    return {work.measured, opTime(device, work)};
   }
 
   void addRank(exec::RankOp rank, StepModel &model) {
     std::vector<StepRecord> &records = model.ranks.emplace_back();
+    std::vector<PredictedRecord> &predicted = result.records.emplace_back();
     std::map<std::pair<std::string, std::string>, CollectiveTraffic> traffic;
     const DeviceSpec &device = cluster.device(rank.getRank());
     double sent = 0;
@@ -126,13 +130,15 @@ private:
         if (kind && record.getGroup()) {
           out.members.assign(record.getGroup()->begin(), record.getGroup()->end());
           out.seconds = collectiveSeconds(record, *kind);
+          predicted.push_back({record.getKernel().str(), out.seconds});
           CollectiveTraffic &entry = traffic[{record.getKernel().str(), axisOf(*record.getGroup())}];
           entry.calls += 1;
           entry.bytes += static_cast<double>(record.getBytes().value_or(0));
           entry.seconds += out.seconds;
           sent += static_cast<double>(record.getBytes().value_or(0));
         } else {
-          out.seconds = kernelSeconds(record, device);
+          predicted.push_back(kernelTime(record, device));
+          out.seconds = predicted.back().seconds;
           result.flops += static_cast<double>(record.getFlops().value_or(0));
         }
         records.push_back(std::move(out));

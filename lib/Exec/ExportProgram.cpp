@@ -61,6 +61,8 @@ public:
       addIo(op, inputs, file.inputs);
     for (OutputOp op : program.getBody().getOps<OutputOp>())
       addIo(op, outputs, file.outputs);
+    for (StateOp op : program.getBody().getOps<StateOp>())
+      addIo(op, states, file.states);
     for (RankOp op : program.getBody().getOps<RankOp>())
       if (llvm::Error error = addRank(op))
         return std::move(error);
@@ -97,6 +99,8 @@ private:
         error = addSlice(slice, inputs, rank.inputs);
       else if (auto slice = dyn_cast<SliceOutOp>(child))
         error = addSlice(slice, outputs, rank.outputs);
+      else if (auto slice = dyn_cast<SliceStateOp>(child))
+        error = addSlice(slice, states, rank.states);
       else if (auto init = dyn_cast<InitOp>(child))
         addRecords(init.getBody(), rank.init);
       else if (auto main = dyn_cast<MainOp>(child))
@@ -146,7 +150,7 @@ private:
   template <typename Op> llvm::Error addSlice(Op op, NameTable &table, std::vector<std::unique_ptr<fb::SliceT>> &list) {
     auto it = table.index.find(op.getName());
     if (it == table.index.end())
-      return fail("slice of '%s': no such input or output", op.getName().str().c_str());
+      return fail("slice of '%s': no such input, output or state", op.getName().str().c_str());
     list.push_back(std::make_unique<fb::SliceT>());
     list.back()->io = it->second;
     list.back()->starts = op.getStarts().vec();
@@ -176,7 +180,7 @@ private:
   }
 
   fb::ProgramT file;
-  NameTable files, inputs, outputs, kernels, locations;
+  NameTable files, inputs, outputs, states, kernels, locations;
   llvm::DenseMap<Attribute, uint64_t> constants; ///< offset in file.constants
 };
 

@@ -36,6 +36,9 @@ public:
     for (const auto &io : file.inputs)
       if (auto type = tensor(io->dtype, io->shape))
         InputOp::create(builder, loc, io->name, type);
+    for (const auto &io : file.states)
+      if (auto type = tensor(io->dtype, io->shape))
+        StateOp::create(builder, loc, io->name, type);
     for (const auto &io : file.outputs)
       if (auto type = tensor(io->dtype, io->shape))
         OutputOp::create(builder, loc, io->name, type);
@@ -83,6 +86,8 @@ private:
       addSlice<SliceInOp>(*slice, file.inputs);
     for (const auto &slice : rank.outputs)
       addSlice<SliceOutOp>(*slice, file.outputs);
+    for (const auto &slice : rank.states)
+      addSlice<SliceStateOp>(*slice, file.states);
     addRecords<InitOp>(rank.init);
     addRecords<MainOp>(rank.main);
   }
@@ -113,7 +118,7 @@ private:
 
   template <typename Op> void addSlice(const fb::SliceT &slice, const std::vector<std::unique_ptr<fb::IoT>> &list) {
     if (slice.io >= list.size())
-      return fail("a slice of input or output " + std::to_string(slice.io));
+      return fail("a slice of input, output or state " + std::to_string(slice.io));
     Op::create(builder, loc, list[slice.io]->name, slice.starts, toIr(*slice.buffer));
   }
 

@@ -112,7 +112,7 @@ Value OnnxWeights::load(OpBuilder &builder, const ::onnx::TensorProto &tensor, l
   OpBuilder top(builder.getContext());
   auto external = ExternalAttr::get(builder.getContext(), builder.getStringAttr(source->path).getValue(),
                                     source->offset, source->size);
-  auto weight = WeightOp::create(top, loc, name, type, external);
+  auto weight = WeightOp::create(top, loc, name, type, builder.getArrayAttr({external}));
   StringAttr symbol = symbols.insert(weight, insertPoint);
   return LoadWeightOp::create(builder, loc, type, FlatSymbolRefAttr::get(symbol));
 }

@@ -52,7 +52,9 @@ void addCollective(Builder &out, Operation *op, const ValueLayouts &layouts, int
         out.add(c.getSplitDim(), c.getConcatDim())
             .list(extents(layouts, y, c.getSplitDim(), out.group))
             .list(extents(layouts, x, c.getConcatDim(), out.group));
-      });
+      })
+      .Case([&](DispatchOp c) { out.add(c.getDim()).list(extents(layouts, x, c.getDim(), out.group)); })
+      .Case([&](CombineOp c) { out.add(c.getDim()).list(extents(layouts, y, c.getDim(), out.group)); });
 }
 
 /// starts, then steps, of the part of the operand that this rank keeps.
@@ -75,12 +77,14 @@ StringRef kernelName(Operation *op) {
 
 std::optional<AxisId> collectiveAxis(Operation *op, const Mesh &mesh) {
   return llvm::TypeSwitch<Operation *, std::optional<AxisId>>(op)
-      .Case<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, AllSliceOp>(
+      .Case<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, AllSliceOp, DispatchOp, CombineOp>(
           [&](auto collective) { return mesh.find(collective.getAxis()); })
       .Default([](Operation *) { return std::nullopt; });
 }
 
-bool isCollective(Operation *op) { return isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(op); }
+bool isCollective(Operation *op) {
+  return isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, DispatchOp, CombineOp>(op);
+}
 
 KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, int64_t rank) {
   Builder out;
@@ -88,6 +92,9 @@ KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, in
       .Case([&](UnaryOp o) { out.add(code(unaryKind(o.getKind()))).real(real(o.getAlpha())).real(real(o.getBeta())); })
       .Case([&](BinaryOp o) { out.add(code(binaryKind(o.getKind()))); })
       .Case([&](MatmulOp o) { out.add(o.getTransposeA(), o.getTransposeB()); })
+      .Case([&](ExpertsOp o) {
+        out.add(code(unaryKind(o.getKind()))).real(real(o.getAlpha())).real(real(o.getBeta()));
+      })
       .Case([&](ReduceOp o) { out.add(code(reduceKind(o.getKind())), o.getKeepDims()).list(o.getAxes()); })
       .Case([&](SoftmaxOp o) { out.add(o.getAxis(), o.getLog()); })
       .Case([&](LayerNormOp o) { out.add(o.getAxis()).real(real(o.getEpsilon())); })
@@ -119,8 +126,30 @@ KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, in
       .Case([&](TopKOp o) { out.add(o.getAxis(), o.getLargest()); })
       .Case([&](ArgReduceOp o) { out.add(o.getAxis(), o.getKeepDims(), o.getLargest(), o.getLast()); })
       .Case([&](CumsumOp o) { out.add(o.getAxis(), o.getExclusive(), o.getReverse()); })
+      .Case([&](UnaryGradOp o) {
+        out.add(code(unaryKind(o.getKind()))).real(real(o.getAlpha())).real(real(o.getBeta()));
+      })
+      .Case([&](SoftmaxGradOp o) { out.add(o.getAxis(), o.getLog()); })
+      .Case<NormGradOp, NormScaleGradOp>(
+          [&](auto o) { out.add(o.getAxis(), o.getCentered()).real(real(o.getEpsilon())); })
+      .Case([&](GatherGradOp o) {
+        int64_t axis = o.getAxis();
+        out.add(axis, layouts.range(o.getResult(), axis, rank).begin, layouts.of(o.getResult()).global[axis]);
+      })
+      .Case([&](SliceGradOp o) { out.list(o.getStarts()).list(o.getSteps()); })
+      .Case([&](CrossEntropyOp o) { out.add(o.getIgnoreIndex()).real(real(o.getLabelSmoothing())); })
+      .Case([&](CrossEntropyGradOp o) {
+        int64_t axis = layouts.of(o.getLogits()).global.size() - 1;
+        out.add(o.getIgnoreIndex(), layouts.range(o.getLogits(), axis, rank).begin, layouts.of(o.getLogits()).global[axis]);
+        out.real(real(o.getLabelSmoothing()));
+      })
+      .Case([&](AdamOp o) {
+        out.add(o.getDecoupled()).real(real(o.getBeta1())).real(real(o.getBeta2()));
+        out.real(real(o.getEpsilon())).real(real(o.getWeightDecay()));
+      })
+      .Case([&](SgdOp o) { out.add(o.getNesterov()).real(real(o.getMomentum())).real(real(o.getWeightDecay())); })
       .Case([&](AllSliceOp o) { addAllSlice(out, o, layouts, rank); })
-      .Case<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(
+      .Case<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, DispatchOp, CombineOp>(
           [&](Operation *o) { addCollective(out, o, layouts, rank); });
   return out;
 }

@@ -98,19 +98,25 @@ private:
     builder.setInsertionPointToEnd(&program.getBody().emplaceBlock());
     llvm::MapVector<StringRef, int64_t> files; // and the bytes that weights need of them
     for (const LoadPlan &load : plan.loads)
-      if (WeightOp weight = weightOf(load)) {
-        ExternalAttr source = weight.getSource();
-        int64_t &needed = files[source.getPath()];
-        needed = std::max(needed, source.getOffset() + source.getSize());
-      }
+      if (WeightOp weight = weightOf(load))
+        for (ExternalAttr source : weight.getSources().getAsRange<ExternalAttr>()) {
+          int64_t &needed = files[source.getPath()];
+          needed = std::max(needed, source.getOffset() + source.getSize());
+        }
     for (auto [path, needed] : files)
       exec::FileOp::create(builder, func.getLoc(), path, sizeOfFile(module, path, needed));
     for (BlockArgument argument : func.getArguments())
-      exec::InputOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
-    for (auto [index, output] : llvm::enumerate(plan.outputs))
-      exec::OutputOp::create(builder, func.getLoc(), outputName(index), globalType(output.value));
+      if (isState(argument))
+        exec::StateOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
+      else
+        exec::InputOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
+    for (const OutputPlan &output : plan.outputs)
+      exec::OutputOp::create(builder, func.getLoc(), outputName(output.result), globalType(output.value));
   }
 
+  bool isState(BlockArgument argument) {
+    return func.getArgAttr(argument.getArgNumber(), LlmparDialect::kState) != nullptr;
+  }
   StringAttr inputName(unsigned index) {
     return nameOf(func.getArgAttrDict(index), "input" + Twine(index), builder.getContext());
   }
@@ -141,12 +147,16 @@ private:
       if (failed(createLoad(load)))
         return failure();
     for (auto [argument, storage] : llvm::zip(func.getArguments(), plan.arguments))
-      if (storage >= 0 && !isEmpty(layouts.valid(argument, rank)))
-        exec::SliceInOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()),
-                                builder.getDenseI64ArrayAttr(layouts.starts(argument, rank)),
-                                buffer(argument, storage));
-    for (auto [number, output] : llvm::enumerate(plan.outputs))
-      createOutput(number, output);
+      if (storage >= 0 && !isEmpty(layouts.valid(argument, rank))) {
+        auto starts = builder.getDenseI64ArrayAttr(layouts.starts(argument, rank));
+        StringAttr name = inputName(argument.getArgNumber());
+        if (isState(argument))
+          exec::SliceStateOp::create(builder, argument.getLoc(), name, starts, buffer(argument, storage));
+        else
+          exec::SliceInOp::create(builder, argument.getLoc(), name, starts, buffer(argument, storage));
+      }
+    for (const OutputPlan &output : plan.outputs)
+      createOutput(output);
     if (failed(createEntry<exec::InitOp>(plan.init)))
       return failure();
     return createEntry<exec::MainOp>(plan.main);
@@ -158,33 +168,58 @@ private:
     SmallVector<int64_t> starts = layouts.starts(load.value, rank);
     for (auto [start, base] : llvm::zip(starts, load.base))
       start += base;
-    auto startsAttr = builder.getDenseI64ArrayAttr(starts);
     Location loc = load.value.getLoc();
     exec::BufferAttr target = buffer(load.value, load.storage);
     if (auto constant = dyn_cast<ElementsAttr>(load.source)) {
       StringAttr name = locationName(loc);
-      exec::ConstantOp::create(builder, loc, name ? name : builder.getStringAttr("constant"), constant, startsAttr,
-                               target);
+      exec::ConstantOp::create(builder, loc, name ? name : builder.getStringAttr("constant"), constant,
+                               builder.getDenseI64ArrayAttr(starts), target);
       return success();
     }
     WeightOp weight = weightOf(load);
     if (!weight)
       return emitError(loc) << "no weight " << load.source;
-    exec::LoadOp::create(builder, loc, weight.getSymNameAttr(), builder.getStringAttr(weight.getSource().getPath()),
-                         builder.getI64IntegerAttr(weight.getSource().getOffset()),
-                         builder.getDenseI64ArrayAttr(load.shape), startsAttr, target);
+    createLoads(weight, loc, load.shape, starts, target);
     return success();
   }
 
+  /// A load for every source of the weight that the box [starts, starts + target) has a part of.
+  void createLoads(WeightOp weight, Location loc, Shape shape, SmallVector<int64_t> starts, exec::BufferAttr target) {
+    auto sources = weight.getSources().getAsRange<ExternalAttr>();
+    if (sources.empty()) // a state that begins as zeros, like all memory
+      return;
+    int64_t count = llvm::range_size(sources), rows = count == 1 ? INT64_MAX : shape[0] / count; // of each
+    int64_t begin = shape.empty() ? 0 : starts[0], offset = target.getOffset();
+    int64_t end = shape.empty() ? 1 : begin + target.getType().getDimSize(0);
+    for (auto [index, source] : llvm::enumerate(sources)) {
+      int64_t base = count == 1 ? 0 : static_cast<int64_t>(index) * rows;
+      int64_t from = std::max(begin, base), to = std::min(end, count == 1 ? end : base + rows);
+      if (from >= to)
+        continue;
+      exec::BufferAttr part = target;
+      if (count > 1) {
+        SmallVector<int64_t> extents(target.getType().getShape());
+        extents[0] = to - from;
+        starts[0] = from - base;
+        shape[0] = rows;
+        part = exec::BufferAttr::get(builder.getContext(), target.getArena(), offset, target.getType().clone(extents));
+      }
+      exec::LoadOp::create(builder, loc, weight.getSymNameAttr(), builder.getStringAttr(source.getPath()),
+                           builder.getI64IntegerAttr(source.getOffset()), builder.getDenseI64ArrayAttr(shape),
+                           builder.getDenseI64ArrayAttr(starts), part);
+      offset += static_cast<int64_t>(bytesOf(part));
+    }
+  }
+
   /// Of several ranks that hold the same box the first one writes it.
-  void createOutput(size_t number, const OutputPlan &output) {
+  void createOutput(const OutputPlan &output) {
     Shape shape = layouts.valid(output.value, rank);
     SmallVector<int64_t> starts = layouts.starts(output.value, rank);
-    std::vector<int64_t> box{static_cast<int64_t>(number)};
+    std::vector<int64_t> box{static_cast<int64_t>(output.result)};
     box.insert(box.end(), starts.begin(), starts.end());
     if (isEmpty(shape) || !writtenBoxes.insert(box).second)
       return;
-    exec::SliceOutOp::create(builder, func.getLoc(), outputName(number), builder.getDenseI64ArrayAttr(starts),
+    exec::SliceOutOp::create(builder, func.getLoc(), outputName(output.result), builder.getDenseI64ArrayAttr(starts),
                              buffer(output.value, output.storage));
   }
 

@@ -22,6 +22,8 @@ public:
     for (BlockArgument argument : func.getArguments()) {
       bool isUsed = llvm::any_of(argument.getUsers(), [&](Operation *user) { return live.contains(user); });
       plan.arguments.push_back(isUsed ? addStorage(argument, Origin::Input) : -1);
+      if (auto symbol = func.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), LlmparDialect::kState))
+        addState(argument, symbol);
     }
     for (Operation *op : order)
       if (live.contains(op) && failed(addOp(*op)))
@@ -164,10 +166,48 @@ private:
     return type.getRank() == 2 && type.getElementType().isF32();
   }
 
+  /// A state lives with the weights, from its load on.
+  void addState(BlockArgument argument, FlatSymbolRefAttr symbol) {
+    int &id = plan.arguments.back();
+    id = id < 0 ? addStorage(argument, Origin::Input) : id;
+    plan.storages[id].isState = true;
+    plan.storages[id].isPacked = false;
+    stateOf[symbol] = id;
+    Shape shape = layouts.of(argument).global;
+    plan.loads.push_back({argument, symbol, shape, SmallVector<int64_t>(shape.size(), 0), id});
+  }
+
+  /// Behind all readers of the states: their next values take their places.
+  void storeStates() {
+    SmallVector<std::pair<int, OpOperand *>> next;
+    for (OpOperand &operand : body.getTerminator()->getOpOperands())
+      if (auto symbol = func.getResultAttrOfType<FlatSymbolRefAttr>(operand.getOperandNumber(), LlmparDialect::kNext))
+        next.push_back({stateOf.lookup(symbol), &operand});
+    auto copy = [&](Value value, int from, int to) {
+      plan.storages[from].lastMain = static_cast<int64_t>(plan.main.size());
+      plan.storages[from].isPacked = false;
+      plan.main.push_back({.op = nullptr, .source = value, .inputs = {from}, .outputs = {to}});
+    };
+    for (auto [state, operand] : next) { // a state that becomes another's next value must survive
+      int &from = storageOf[operand->get()];
+      if (!plan.storages[from].isState || from == state)
+        continue;
+      int source = from;
+      from = addStorage(operand->get(), Origin::Main);
+      plan.storages[from].lifetime.begin = static_cast<int64_t>(plan.main.size());
+      copy(operand->get(), source, from);
+    }
+    for (auto [state, operand] : next)
+      if (int from = storageOf.lookup(operand->get()); from != state)
+        copy(operand->get(), from, state);
+  }
+
   /// An output has a storage of its own that main has written.
   void addOutputs() {
     llvm::DenseSet<int> taken;
-    for (Value value : body.getTerminator()->getOperands()) {
+    for (auto [result, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
+      if (func.getResultAttr(result, LlmparDialect::kNext))
+        continue;
       int id = storageOf.lookup(value);
       if (plan.storages[id].origin != Origin::Main || !taken.insert(id).second) {
         auto index = static_cast<int64_t>(plan.main.size());
@@ -180,8 +220,9 @@ private:
         taken.insert(id);
         plan.main.push_back({.op = nullptr, .source = value, .inputs = {source}, .outputs = {id}});
       }
-      plan.outputs.push_back({value, id});
+      plan.outputs.push_back({static_cast<unsigned>(result), value, id});
     }
+    storeStates();
     for (OutputPlan &output : plan.outputs)
       plan.storages[output.storage].lastMain = static_cast<int64_t>(plan.main.size());
   }
@@ -189,7 +230,9 @@ private:
   void chooseHomes() {
     for (Storage &storage : plan.storages) {
       bool isConstant = storage.origin == Origin::Load || storage.origin == Origin::Init;
-      if (!isConstant)
+      if (storage.isState)
+        storage.home = Home::Weights;
+      else if (!isConstant)
         storage.home = Home::Main;
       else if (storage.lastMain >= 0)
         storage.home = storage.isPacked ? Home::Staging : Home::Weights;
@@ -207,6 +250,7 @@ private:
   llvm::DenseMap<Value, Source> sources;
   llvm::DenseSet<Operation *> live;
   llvm::DenseMap<Value, int> storageOf;
+  llvm::DenseMap<Attribute, int> stateOf; ///< by the weight's symbol
   std::map<std::tuple<const void *, std::vector<int64_t>, const void *, const void *>, int> loadOf;
 };
 

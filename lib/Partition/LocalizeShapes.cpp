@@ -1,4 +1,5 @@
 //===- LocalizeShapes.cpp - Give every value its largest shard's shape ------===//
+#include "llmpar/Dialect/Decompositions.h"
 #include "llmpar/Partition/Passes.h"
 
 namespace llmpar {
@@ -13,6 +14,12 @@ struct LocalizeShapes : impl::LocalizeShapesBase<LocalizeShapes> {
     if (!function)
       return signalPassFailure();
     Mesh mesh = meshOf(getOperation());
+    // Before any type is local: a factor rule is of global shapes.
+    for (mlir::Operation &op : function.getBody().front())
+      if (splitsCombineFactor(&op, inShardings(&op, mesh))) {
+        op.emitOpError() << "is split over an axis that it reduces over: run llmpar-decompose-split-reductions first";
+        return signalPassFailure();
+      }
     auto localize = [&](mlir::Value value) {
       auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
       value.setType(type.clone(localShape(shardingOf(value, mesh), type.getShape(), mesh)));

@@ -124,7 +124,7 @@ private:
   }
 
   /// Tensor parallelism by rule: a product with a weight whose activation has not used the axis becomes
-  /// column-parallel, a convolution shards its output channels, an embedding its vocabulary. (If the activation's
+  /// column-parallel, a convolution shards its output channels, an embedding its vocabulary, experts what is inside. (If the activation's
   /// contraction is already sharded, its vote has made the product row-parallel.)
   void shardWeight(mlir::Operation *op, const FactorRule &rule, FactorShardings &chosen) {
     int factor = -1;
@@ -135,6 +135,8 @@ private:
       factor = rule.results[0][1].front();
     else if (auto gather = mlir::dyn_cast<GatherOp>(op); gather && isWeight(0) && !rule.operands[0][gather.getAxis()].empty())
       factor = rule.operands[0][gather.getAxis()].front();
+    else if (mlir::isa<ExpertsOp>(op) && isWeight(2) && !rule.operands[2][1].empty()) // inside of every expert
+      factor = rule.operands[2][1].front();
     if (factor < 0 || !rule.isShardable(factor) || !chosen[factor].axes.empty())
       return;
     chosen[factor].axes.push_back(tensorAxis);
@@ -187,7 +189,8 @@ private:
     const TensorFactors &tensor = rule.results[index];
     if (!mlir::isa<ConstantOp>(op)) // a constant is small: slice it
       for (auto [dim, sharding] : llvm::enumerate(wanted.dims))
-        if (!sharding.axes.empty() && !tensor[dim].empty() && rule.isShardable(tensor[dim].front()))
+        if (!sharding.axes.empty() && !tensor[dim].empty() && rule.isShardable(tensor[dim].front()) &&
+            rule.factors[tensor[dim].front()].kind != FactorKind::Combine) // no collectives before the first step
           if (auto exact = factorOfDim(rule, tensor, dim, sharding, shapeOf(value)[dim], mesh))
             chosen[tensor[dim].front()] = *exact;
     mlir::OpBuilder builder(op->getContext());

@@ -16,7 +16,7 @@ void restrictTo(ReducedProblem &problem, const Decision &decision) {
   if (node.gone)
     return;
   std::vector<char> keep;
-  for (int label : node.labels)
+  for (int64_t label : *node.labels)
     keep.push_back(llvm::is_contained(decision.labels, label));
   problem.keepStrategies(decision.node, keep);
 }
@@ -34,7 +34,7 @@ static std::vector<Preference> findPreferences(const ReducedProblem &sub, const 
       if (int(i) != chosen)
         margin = std::min(margin, excess[i]);
     int node = core.nodes[index].reduced;
-    preferences.push_back({.margin = disagree > 0 ? -disagree : margin, .node = node, .label = sub.nodes[node].labels[chosen]});
+    preferences.push_back({.margin = disagree > 0 ? -disagree : margin, .node = node, .label = sub.nodes[node].label(chosen)});
   }
   llvm::sort(preferences, [](const Preference &a, const Preference &b) { return std::pair(-a.margin, a.node) < std::pair(-b.margin, b.node); });
   return preferences;

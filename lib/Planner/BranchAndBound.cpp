@@ -54,9 +54,9 @@ void BranchAndBound::plunge(Open at, SubproblemBounder::Effort effort) {
     at.bound = std::max(at.bound, result.bound);
     at.dual = std::make_shared<DualSolution>(std::move(result.dual));
     Decision other{.node = result.branch.node, .labels = {}};
-    for (int label : sub.nodes[other.node].labels)
+    for (int64_t label : *sub.nodes[other.node].labels)
       if (!llvm::is_contained(result.branch.labels, label))
-        other.labels.push_back(label);
+        other.labels.push_back(static_cast<int>(label));
     Open rest = at;
     rest.number = created++;
     rest.decisions.push_back(std::move(other));

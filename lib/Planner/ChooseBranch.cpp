@@ -15,7 +15,7 @@ std::vector<double> memoryWorth(const CoreNode &node, llvm::ArrayRef<double> bef
   std::vector<double> worth(node.size(), 0);
   for (const PointUse &use : node.uses)
     for (size_t i = 0; i < node.size(); ++i)
-      worth[i] += (before[use.end] - before[use.begin]) * double(use.bytes[i]);
+      worth[i] += (before[use.end] - before[use.begin]) * double((*use.bytes)[i]);
   return worth;
 }
 
@@ -91,7 +91,7 @@ Decision bestAlone(const ReducedProblem &sub, const Core &core, const DualBound 
     if (second <= mostSecond)
       continue;
     mostSecond = second;
-    best = {.node = node.reduced, .labels = {sub.nodes[node.reduced].labels[chosen]}};
+    best = {.node = node.reduced, .labels = {sub.nodes[node.reduced].label(chosen)}};
   }
   return best;
 }
@@ -105,9 +105,9 @@ Decision chooseBranch(const ReducedProblem &sub, const Core &core, const DualBou
   const Split &split = limit < kInfinity && splits.size() > 1 ? strongest(splits, core, dual, ascent, limit) : splits.front();
   int node = core.nodes[split.node].reduced;
   Decision decision{.node = node, .labels = {}};
-  for (auto [label, large] : llvm::zip(sub.nodes[node].labels, split.large))
+  for (auto [label, large] : llvm::zip(*sub.nodes[node].labels, split.large))
     if (!large)
-      decision.labels.push_back(label);
+      decision.labels.push_back(static_cast<int>(label));
   return decision;
 }
 

@@ -44,7 +44,7 @@ Core::Core(const ReducedProblem &problem) : capacity(problem.capacity), constant
     CoreNode &added = nodes.emplace_back();
     added.reduced = reduced;
     added.uses = node.uses;
-    for (int64_t cost : node.costs)
+    for (int64_t cost : *node.costs)
       added.costs.push_back(toDouble(cost));
   }
   for (const ReducedEdge &edge : problem.edges) {
@@ -54,7 +54,7 @@ Core::Core(const ReducedProblem &problem) : capacity(problem.capacity), constant
     size_t rows = problem.nodes[edge.from].size(), columns = problem.nodes[edge.to].size();
     added.transposed.resize(rows * columns);
     for (size_t i = 0; i < rows * columns; ++i) {
-      added.costs.push_back(toDouble(edge.costs[i]));
+      added.costs.push_back(toDouble((*edge.costs)[i]));
       added.transposed[i % columns * rows + i / columns] = added.costs.back();
     }
     if (added.from > added.to) {
@@ -84,8 +84,8 @@ std::vector<int64_t> Core::usage(llvm::ArrayRef<int> choice) const {
   std::vector<int64_t> bytes(capacity.size() + 1, 0);
   for (auto [node, strategy] : llvm::zip(nodes, choice))
     for (const PointUse &use : node.uses) {
-      bytes[use.begin] += use.bytes[strategy];
-      bytes[use.end] -= use.bytes[strategy];
+      bytes[use.begin] += (*use.bytes)[strategy];
+      bytes[use.end] -= (*use.bytes)[strategy];
     }
   for (size_t i = 0; i + 1 < bytes.size(); ++i)
     bytes[i + 1] += bytes[i];

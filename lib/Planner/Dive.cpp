@@ -34,9 +34,9 @@ void dive(const ReducedProblem &base, SubproblemBounder &bounder, const DualSolu
     }
     // Not that strategy, then.
     Decision others{.node = preferences[0].node, .labels = {}};
-    for (int label : sub.nodes[others.node].labels)
+    for (int64_t label : *sub.nodes[others.node].labels)
       if (label != preferences[0].label)
-        others.labels.push_back(label);
+        others.labels.push_back(static_cast<int>(label));
     restrictTo(sub, others);
     batch = 0;
   }

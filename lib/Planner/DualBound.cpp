@@ -56,7 +56,7 @@ void DualBound::setPrices(std::vector<double> prices) {
     for (const PointUse &use : node.uses) {
       double perByte = before[use.end] - before[use.begin];
       for (size_t i = 0; perByte > 0 && i < node.size(); ++i)
-        sums[i] += perByte * double(use.bytes[i]);
+        sums[i] += perByte * double((*use.bytes)[i]);
     }
     for (int edge : node.edges) {
       const double *mine = messageTo(edge, static_cast<int>(index));

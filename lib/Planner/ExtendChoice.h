@@ -30,7 +30,7 @@ inline Project projectTo(std::shared_ptr<const ReducedProblem> problem, Project 
   return [problem, next, live = problem->liveNodes()] {
     std::vector<int> labels = next(), strategies;
     for (int node : live) {
-      llvm::ArrayRef<int> kept = problem->nodes[node].labels;
+      llvm::ArrayRef<int64_t> kept = *problem->nodes[node].labels;
       auto found = llvm::find(kept, labels[node]);
       strategies.push_back(found == kept.end() ? -1 : static_cast<int>(found - kept.begin()));
     }

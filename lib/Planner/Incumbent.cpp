@@ -9,29 +9,33 @@ using Seconds = std::chrono::duration<double>;
 constexpr Seconds reportInterval{0.25};
 
 Incumbent::Incumbent(const PlanProblem &problem, const SolveOptions &options)
-    : problem(problem), options(options), start(std::chrono::steady_clock::now()), lastReport(start) {}
+    : whole(problem), options(options), start(std::chrono::steady_clock::now()), lastReport(start) {
+  for (size_t node = 0; node < problem.nodes.size(); ++node)
+    for (auto [index, use] : llvm::enumerate(problem.nodes[node].memory))
+      if (use.lifetime.begin < use.lifetime.end)
+        for (bool begins : {true, false})
+          changes.push_back({.step = begins ? use.lifetime.begin : use.lifetime.end, .node = static_cast<int>(node), .use = static_cast<int>(index), .begins = begins});
+  // At one step what ends goes before what begins.
+  llvm::sort(changes, [](const UseChange &a, const UseChange &b) {
+    return std::tuple(a.step, a.begins, a.node, a.use) < std::tuple(b.step, b.begins, b.node, b.use);
+  });
+}
 
 int64_t Incumbent::costOf(llvm::ArrayRef<int> choice) const {
   int64_t cost = 0;
-  for (auto [node, strategy] : llvm::zip(problem.nodes, choice))
+  for (auto [node, strategy] : llvm::zip(whole.nodes, choice))
     cost = addCost(cost, node.costs[strategy]);
-  for (const PlanEdge &edge : problem.edges)
-    cost = addCost(cost, problem.matrices[edge.matrix].at(choice[edge.from], choice[edge.to]));
+  for (const PlanEdge &edge : whole.edges)
+    cost = addCost(cost, whole.matrices[edge.matrix].at(choice[edge.from], choice[edge.to]));
   return cost;
 }
 
 int64_t Incumbent::peakOf(llvm::ArrayRef<int> choice) const {
-  std::vector<std::pair<int64_t, int64_t>> changes; // step, bytes
-  for (auto [node, strategy] : llvm::zip(problem.nodes, choice))
-    for (const MemoryUse &use : node.memory)
-      if (use.lifetime.begin < use.lifetime.end && use.bytes[strategy] > 0) {
-        changes.push_back({use.lifetime.begin, use.bytes[strategy]});
-        changes.push_back({use.lifetime.end, -use.bytes[strategy]});
-      }
-  llvm::sort(changes);
   int64_t live = 0, peak = 0;
-  for (auto [step, bytes] : changes)
-    peak = std::max(peak, live += bytes);
+  for (const UseChange &change : changes) {
+    int64_t bytes = whole.nodes[change.node].memory[change.use].bytes[choice[change.node]];
+    peak = std::max(peak, live += change.begins ? bytes : -bytes);
+  }
   return peak;
 }
 
@@ -40,7 +44,7 @@ bool Incumbent::offer(std::vector<int> choice) {
   if (total >= cost())
     return false;
   int64_t peak = peakOf(choice);
-  if (peak > problem.memoryLimit.value_or(peak))
+  if (peak > whole.memoryLimit.value_or(peak))
     return false;
   plan = {.choice = std::move(choice), .cost = total, .lowerBound = 0, .peakBytes = peak};
   return true;
@@ -54,7 +58,7 @@ bool Incumbent::shouldStop() {
   auto now = std::chrono::steady_clock::now();
   double seconds = Seconds(now - start).count();
   stopped = seconds > options.timeLimitSeconds;
-  if (found())
+  if (cost() < kForbidden)
     stopped |= double(cost() - std::min(lowerBound, cost())) <= options.gapLimit * double(cost());
   if (options.progress && now - lastReport > reportInterval) {
     lastReport = now;

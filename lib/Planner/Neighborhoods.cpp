@@ -67,7 +67,7 @@ void searchFreed(const ReducedProblem &base, llvm::ArrayRef<char> freed, const E
   std::vector<int> strategies = project();
   for (size_t node = 0; node < base.nodes.size(); ++node)
     if (!freed[node] && strategies[node] >= 0)
-      restrictTo(*sub, {.node = static_cast<int>(node), .labels = {base.nodes[node].labels[strategies[node]]}});
+      restrictTo(*sub, {.node = static_cast<int>(node), .labels = {base.nodes[node].label(strategies[node])}});
   presolve(*sub);
   if (sub->infeasible)
     return;

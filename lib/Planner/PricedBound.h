@@ -1,4 +1,4 @@
-//===- PricedBound.h - Bounds by prices alone -------------------*- C++ -*-===//
+//===- PricedBound.h - Bounds and plans by prices of memory -----*- C++ -*-===//
 #ifndef LLMPAR_LIB_PLANNER_PRICEDBOUND_H
 #define LLMPAR_LIB_PLANNER_PRICEDBOUND_H
 
@@ -7,12 +7,18 @@
 
 namespace llmpar {
 
-/// Raises a lower bound of `problem`, of which no node is gone, by changes of prices. At fixed prices memory is a
-/// cost of the nodes, and presolve goes much further: it solves near-chains exactly, where messages leave a gap
-/// around every cycle. Offers what it finds. Gives up after
-/// the first step if that is no better than `known`, a bound from the same prices. Returns the best bound, or -infinity if costs are too large to scale.
-double raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent, int steps,
-                        double known);
+/// What is known of a problem by prices.
+struct PricedBound {
+  double bound;               ///< infinity: nothing better than the incumbent is left; -infinity: costs are too large
+  std::vector<double> prices; ///< of that bound
+};
+
+/// Raises a lower bound of `problem`, of which no node is gone, by line searches over prices (PricedProblem.h). Where
+/// a price turns from too cheap to too dear, equal blocks all turn at once: plans between the two are mixed
+/// (MixPlans.h). Tells the incumbent what it finds. Gives up after the first step if that is no better than `known`,
+/// a bound from the same prices.
+PricedBound raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent, int steps,
+                             double known);
 
 } // namespace llmpar
 

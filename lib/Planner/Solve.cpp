@@ -23,10 +23,14 @@ int64_t roundUp(double bound) {
 /// Bounds the root with the incumbent so far, improves the incumbent, and searches what that leaves; again and again,
 /// since a better incumbent rules out more at the root.
 void search(ReducedProblem problem, Extend extend, Project project, Incumbent &incumbent) {
-  // Often the memory limit does not matter: then the first step proves it.
+  // Often the memory limit does not matter: then the first step proves it. Where blocks repeat, steps cost little.
   std::vector<double> noPrices(problem.capacity.size(), 0);
-  if (!problem.capacity.empty() && raisePricedBound(problem, std::move(noPrices), extend, incumbent, 1, 0) >= kInfinity)
+  bool repeats = problem.repeats();
+  if ((repeats || !problem.capacity.empty()) &&
+      raisePricedBound(problem, std::move(noPrices), extend, incumbent, repeats ? pricedSteps : 1, 0).bound >= kInfinity)
     return incumbent.raiseLowerBound(kForbidden);
+  if (incumbent.shouldStop() || (repeats && incumbent.effort() == SolveOptions::Effort::Prices))
+    return;
   int64_t subproblems = firstSearch;
   for (uint64_t round = 0;; ++round) {
     SubproblemBounder rootBounder(problem, incumbent, extend);
@@ -45,7 +49,7 @@ void search(ReducedProblem problem, Extend extend, Project project, Incumbent &i
       std::vector<double> prices;
       for (int point : tight->points)
         prices.push_back(root.dual.prices[point]);
-      root.bound = std::max(root.bound, raisePricedBound(problem, std::move(prices), extend, incumbent, pricedSteps, root.bound));
+      root.bound = std::max(root.bound, raisePricedBound(problem, std::move(prices), extend, incumbent, pricedSteps, root.bound).bound);
       incumbent.raiseLowerBound(roundUp(root.bound));
       if (root.bound >= kInfinity)
         return;

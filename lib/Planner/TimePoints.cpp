@@ -24,36 +24,49 @@ void ReducedProblem::addTimePoints(const PlanProblem &problem) {
   for (auto [from, to] : llvm::zip(problem.nodes, nodes))
     for (const MemoryUse &use : from.memory)
       if (use.lifetime.begin < use.lifetime.end)
-        to.uses.push_back({.begin = pointOf(use.lifetime.begin), .end = pointOf(use.lifetime.end), .bytes = use.bytes});
+        to.uses.push_back({.begin = pointOf(use.lifetime.begin), .end = pointOf(use.lifetime.end), .bytes = pool->intern(use.bytes)});
+}
+
+/// Joins neighbors in time of equal bytes.
+static void appendUse(std::vector<PointUse> &uses, PointUse use) {
+  if (use.begin >= use.end)
+    return;
+  if (!uses.empty() && uses.back().end == use.begin && uses.back().bytes == use.bytes)
+    uses.back().end = use.end;
+  else
+    uses.push_back(std::move(use));
 }
 
 /// The sum of `uses` as a list that does not overlap.
-static std::vector<PointUse> sumOverTime(const std::vector<PointUse> &uses, size_t strategies) {
+static std::vector<PointUse> sumOverTime(std::vector<PointUse> uses, size_t strategies, ArrayPool &pool) {
+  llvm::sort(uses, [](const PointUse &a, const PointUse &b) { return a.begin < b.begin; });
   std::vector<std::pair<int, size_t>> changes; // point, 2 * use + (1 where it ends)
-  for (size_t i = 0; i < uses.size(); ++i)
-    if (uses[i].begin < uses[i].end)
-      changes.push_back({uses[i].begin, 2 * i}), changes.push_back({uses[i].end, 2 * i + 1});
-  llvm::sort(changes);
+  bool overlap = false;
+  for (size_t i = 0; i < uses.size(); ++i) {
+    changes.push_back({uses[i].begin, 2 * i}), changes.push_back({uses[i].end, 2 * i + 1});
+    overlap |= i > 0 && uses[i].begin < uses[i - 1].end;
+  }
   std::vector<PointUse> sums;
+  if (!overlap) {
+    for (PointUse &use : uses)
+      appendUse(sums, std::move(use));
+    return sums;
+  }
+  llvm::sort(changes);
   std::vector<int64_t> live(strategies, 0);
   for (size_t i = 0; i + 1 < changes.size(); ++i) {
     auto [point, change] = changes[i];
     for (size_t k = 0; k < strategies; ++k)
-      live[k] += (change & 1 ? -1 : 1) * uses[change / 2].bytes[k];
-    int next = changes[i + 1].first;
-    if (point == next || llvm::all_of(live, [](int64_t bytes) { return bytes == 0; }))
-      continue;
-    if (!sums.empty() && sums.back().end == point && sums.back().bytes == live)
-      sums.back().end = next;
-    else
-      sums.push_back({.begin = point, .end = next, .bytes = live});
+      live[k] += (change & 1 ? -1 : 1) * (*uses[change / 2].bytes)[k];
+    if (point < changes[i + 1].first)
+      appendUse(sums, {.begin = point, .end = changes[i + 1].first, .bytes = pool.intern(live)});
   }
   return sums;
 }
 
 std::vector<int> ReducedProblem::tightenMemory() {
   std::vector<int> touched;
-  while (!capacity.empty() && takeLeastUse()) {
+  while (!capacity.empty() && !infeasible && takeLeastUse()) {
     std::vector<int> lost = dropCostlyStrategies();
     if (lost.empty()) {
       dropPoints();
@@ -66,17 +79,24 @@ std::vector<int> ReducedProblem::tightenMemory() {
 
 /// Moves what every strategy uses into the capacity. False if that does not suffice.
 bool ReducedProblem::takeLeastUse() {
-  std::vector<int64_t> change(capacity.size() + 1, 0);
+  std::vector<int64_t> change = std::move(taken);
+  taken.assign(change.size(), 0);
   for (ReducedNode &node : nodes) {
-    node.uses = sumOverTime(node.uses, node.size());
-    for (PointUse &use : node.uses) {
-      int64_t least = *llvm::min_element(use.bytes);
+    std::vector<PointUse> uses;
+    for (PointUse &use : sumOverTime(std::move(node.uses), node.size(), *pool)) {
+      int64_t least = *llvm::min_element(*use.bytes);
       change[use.begin] += least;
       change[use.end] -= least;
-      for (int64_t &bytes : use.bytes)
-        bytes -= least;
+      const Made &made = pool->once(Step::Lower, {use.bytes}, [&] {
+        std::vector<int64_t> rest = *use.bytes;
+        for (int64_t &bytes : rest)
+          bytes -= least;
+        return Made{llvm::any_of(rest, [](int64_t bytes) { return bytes > 0; }) ? pool->intern(std::move(rest)) : nullptr};
+      });
+      if (made[0])
+        appendUse(uses, {.begin = use.begin, .end = use.end, .bytes = made[0]});
     }
-    node.uses = sumOverTime(node.uses, node.size());
+    node.uses = std::move(uses);
   }
   int64_t least = 0;
   for (size_t point = 0; point < capacity.size(); ++point) {
@@ -90,13 +110,16 @@ bool ReducedProblem::takeLeastUse() {
 /// Strategies that alone overflow some point.
 std::vector<int> ReducedProblem::dropCostlyStrategies() {
   std::vector<int> lost;
+  int64_t leastRoom = *llvm::min_element(capacity);
   for (size_t index = 0; index < nodes.size(); ++index) {
     ReducedNode &node = nodes[index];
     std::vector<char> keep(node.size(), true);
     for (const PointUse &use : node.uses) {
+      if (*llvm::max_element(*use.bytes) <= leastRoom)
+        continue;
       int64_t room = *std::min_element(capacity.begin() + use.begin, capacity.begin() + use.end);
       for (size_t i = 0; i < keep.size(); ++i)
-        keep[i] &= use.bytes[i] <= room;
+        keep[i] &= (*use.bytes)[i] <= room;
     }
     if (node.gone || !llvm::is_contained(keep, 0))
       continue;
@@ -112,7 +135,7 @@ void ReducedProblem::dropPoints() {
   std::vector<char> begins(count + 1, false), ends(count + 1, false);
   for (ReducedNode &node : nodes) {
     for (const PointUse &use : node.uses) {
-      int64_t most = *llvm::max_element(use.bytes);
+      int64_t most = *llvm::max_element(*use.bytes);
       change[use.begin] += most;
       change[use.end] -= most;
       begins[use.begin] = ends[use.end] = true;
@@ -139,12 +162,13 @@ void ReducedProblem::dropPoints() {
   for (ReducedNode &node : nodes) {
     for (PointUse &use : node.uses)
       use.begin = pointOf(use.begin), use.end = pointOf(use.end);
-    node.uses = sumOverTime(node.uses, node.size());
+    node.uses = sumOverTime(std::move(node.uses), node.size(), *pool);
   }
   for (size_t i = 0; i < kept.size(); ++i)
     capacity[i] = capacity[kept[i]], points[i] = points[kept[i]];
   capacity.resize(kept.size());
   points.resize(kept.size());
+  taken.assign(kept.size() + 1, 0);
 }
 
 } // namespace llmpar

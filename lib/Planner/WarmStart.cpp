@@ -34,13 +34,13 @@ template <typename Visit> void WarmStart::forEachEnd(const ReducedProblem &sub, 
     if (found == place.end())
       continue;
     auto [low, high] = found->second;
-    visit(static_cast<int>(index), edge.from, from < to ? low : high, sub.nodes[from].labels);
-    visit(static_cast<int>(index), edge.to, from < to ? high : low, sub.nodes[to].labels);
+    visit(static_cast<int>(index), edge.from, from < to ? low : high, *sub.nodes[from].labels);
+    visit(static_cast<int>(index), edge.to, from < to ? high : low, *sub.nodes[to].labels);
   }
 }
 
 void WarmStart::loadMessages(const ReducedProblem &sub, const Core &core, const DualSolution &solution, DualBound &dual) const {
-  forEachEnd(sub, core, [&](int edge, int node, size_t begin, llvm::ArrayRef<int> labels) {
+  forEachEnd(sub, core, [&](int edge, int node, size_t begin, llvm::ArrayRef<int64_t> labels) {
     for (auto [message, label] : llvm::zip(dual.messagesTo(edge, node), labels))
       message = solution.messages[begin + label];
   });
@@ -51,7 +51,7 @@ DualSolution WarmStart::save(const ReducedProblem &sub, const Core &core, const 
   DualSolution solution = none();
   for (auto [point, price] : llvm::zip(sub.points, dual.prices()))
     solution.prices[point] = price;
-  forEachEnd(sub, core, [&](int edge, int node, size_t begin, llvm::ArrayRef<int> labels) {
+  forEachEnd(sub, core, [&](int edge, int node, size_t begin, llvm::ArrayRef<int64_t> labels) {
     for (auto [message, label] : llvm::zip(dual.messagesTo(edge, node), labels))
       solution.messages[begin + label] = static_cast<float>(message);
   });

@@ -37,8 +37,12 @@ public:
     std::string tables;
     auto table = [&](llvm::StringRef name, llvm::ArrayRef<PlacedTensor> tensors) {
       tables += (name + " = {\n").str();
-      for (const PlacedTensor &tensor : tensors)
+      for (const PlacedTensor &tensor : tensors) {
         tables += "    " + quoted(tensor.name) + ": " + spec(tensor) + ",\n";
+        if (tensor.parts > 1)
+          result.lost.push_back({tensor.name, "is no tensor of the file: it stacks " + std::to_string(tensor.parts) +
+                                                  " of them in dimension 0, one for each expert"});
+      }
       tables += "}\n";
     };
     table("INPUTS", model.inputs);

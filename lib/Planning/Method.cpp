@@ -74,8 +74,13 @@ SmallVector<DimRole> DimRoles::ofFactors(Operation *op, const FactorRule &rule) 
     for (auto [dim, list] : llvm::enumerate(tensor))
       if (!list.empty() && factors[list.front()] == DimRole::Other)
         factors[list.front()] = of(operand, static_cast<int>(dim));
+  if (auto experts = dyn_cast<ExpertsOp>(op)) // by what they are, not by where the router's scores come from
+    if (const auto &list = rule.operands[experts.getUpMutable().getOperandNumber()][0]; !list.empty())
+      factors[list.front()] = DimRole::Expert;
   return factors;
 }
+
+bool hasExperts(Block &body) { return !body.getOps<ExpertsOp>().empty(); }
 
 bool allows(Method method, AxisId axis, DimRole role, bool isWeightFactor) {
   switch (method) {
@@ -88,6 +93,8 @@ bool allows(Method method, AxisId axis, DimRole role, bool isWeightFactor) {
     return role == DimRole::Other;
   case Method::Sequence:
     return role != DimRole::Batch && !isWeightFactor;
+  case Method::Expert:
+    return role != DimRole::Other;
   case Method::Hybrid:
     return role == (axis == 0 ? DimRole::Batch : DimRole::Other);
   case Method::Auto:

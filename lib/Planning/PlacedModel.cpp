@@ -77,7 +77,8 @@ private:
 
   void addWeight(const std::string &name, ArrayRef<Sharding> shardings) {
     auto weight = cast<ModuleOp>(function->getParentOp()).lookupSymbol<WeightOp>(name);
-    model.weights.push_back({name, Shape(cast<RankedTensorType>(weight.getType()).getShape()), shardings.front()});
+    model.weights.push_back({name, Shape(cast<RankedTensorType>(weight.getType()).getShape()), shardings.front(),
+                             static_cast<int64_t>(weight.getSources().size())});
     for (const Sharding &other : llvm::drop_begin(shardings))
       if (other != shardings.front())
         model.lost.push_back({name, "is used as " + text(shardings.front(), mesh) + " and as " + text(other, mesh) +
@@ -130,7 +131,7 @@ private:
     WeightUse use;
     FactorRule rule = cast<FactorOpInterface>(&op).getFactorRule();
     Sharding sharding = inSharding(operand);
-    use.isProduct = isa<MatmulOp>(op);
+    use.isProduct = isa<MatmulOp, ExpertsOp>(op);
     use.isNormalization = isa<LayerNormOp, RmsNormOp>(op);
     auto gather = dyn_cast<GatherOp>(op);
     use.isEmbedding = gather && operand.getOperandNumber() == 0;
@@ -144,7 +145,7 @@ private:
       int factor = rule.operands[operand.getOperandNumber()][dim].front();
       use.split = isMixed ? WeightSplit::Other : splitOf(use, rule, factor, static_cast<int64_t>(dim), op);
     }
-    if (use.isProduct)
+    if (isa<MatmulOp>(op))
       use.inputAxes = resharded(op.getOpOperand(1 - operand.getOperandNumber()));
     return use;
   }
@@ -154,6 +155,10 @@ private:
       return dim == static_cast<int64_t>(cast<GatherOp>(op).getAxis()) ? WeightSplit::Vocabulary : WeightSplit::Other;
     if (!use.isProduct)
       return WeightSplit::Other;
+    if (isa<ExpertsOp>(op) && dim == 0)
+      return WeightSplit::Expert;
+    if (isa<ExpertsOp>(op)) // what is inside of an expert: columns of up and gate, rows of down
+      return dim == 1 ? WeightSplit::Column : WeightSplit::Row;
     if (rule.factors[factor].kind == FactorKind::Sum)
       return WeightSplit::Row;
     bool isBatch = FactorRule::dimOf(rule.operands[0], factor) >= 0 && FactorRule::dimOf(rule.operands[1], factor) >= 0;

@@ -9,12 +9,19 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 #include <chrono>
+#include <numeric>
 
 using namespace mlir;
 
 namespace llmpar {
 #define GEN_PASS_DEF_PLANSHARDINGS
 #include "llmpar/Planning/Passes.h.inc"
+
+char MethodDoesNotApply::ID;
+
+void MethodDoesNotApply::log(llvm::raw_ostream &os) const {
+  os << "the model has no mixture of experts: method 'expert' splits one, choose another, e.g. tensor or auto";
+}
 
 llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method) {
   int64_t ranks = cluster.ranks();
@@ -28,6 +35,8 @@ llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method) {
     return one("tp");
   if (method == Method::Sequence)
     return one("sp");
+  if (method == Method::Expert)
+    return one("ep");
   llvm::SmallVector<Mesh> meshes;
   if (method == Method::Auto)
     meshes = one("x");
@@ -42,6 +51,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+/// First a plan and a bound of every mesh by prices alone, which costs little; then an exact search of the meshes whose
+/// bound leaves the answer open, the lowest bound first. A mesh that cannot beat the best plan so far is left.
 class MeshSearch {
 public:
   MeshSearch(ModuleOp module, const PlanRequest &request) : module(module), request(request), start(Clock::now()) {}
@@ -50,49 +61,97 @@ public:
     llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(module, request);
     if (!meshes)
       return meshes.takeError();
-    for (auto [index, mesh] : llvm::enumerate(*meshes)) {
-      double left = request.timeLimitSeconds - secondsSince(start);
-      share = left / static_cast<double>(meshes->size() - index);
+    facts = std::make_shared<GraphFacts>(module.lookupSymbol<func::FuncOp>("main").getBody().front());
+    for (const Mesh &mesh : *meshes)
+      tries.push_back({.result = {.mesh = mesh, .plan = {}}, .problem = nullptr});
+    // Meshes with axes of like sizes often win: their plans let others be left early.
+    llvm::SmallVector<size_t> order(tries.size());
+    std::iota(order.begin(), order.end(), size_t(0));
+    llvm::sort(order, [&](size_t a, size_t b) {
+      return std::pair(largestAxis(tries[a].result.mesh), a) < std::pair(largestAxis(tries[b].result.mesh), b);
+    });
+    for (size_t index : order)
+      search(index, SolveOptions::Effort::Prices);
+    while (std::optional<size_t> open = mostPromising()) {
+      search(*open, SolveOptions::Effort::Exact);
       // Where no plan fits, once more with weights that may be split at rest.
-      if (!search(mesh, /*splitAtRest=*/false) && request.method == Method::Auto)
-        search(mesh, /*splitAtRest=*/true);
+      const Try &done = tries[*open];
+      if (request.method == Method::Auto && !done.splitAtRest && !done.result.plan.feasible() && !done.result.loses)
+        tries.push_back({.result = {.mesh = done.result.mesh, .plan = {}}, .splitAtRest = true, .problem = nullptr});
     }
-    found.plan.lowerBound = kForbidden;
-    for (const MeshResult &mesh : found.plan.meshes)
-      found.plan.lowerBound = std::min(found.plan.lowerBound, mesh.plan.lowerBound);
-    return std::move(found);
+    return take();
   }
 
 private:
+  struct Try {
+    MeshResult result;
+    bool splitAtRest = false, searched = false; ///< searched: exactly
+    std::unique_ptr<ShardingProblem> problem;
+  };
   ModuleOp module;
   const PlanRequest &request;
   Clock::time_point start;
-  double share = 0; ///< seconds for a mesh
-  FoundPlan found;
+  std::shared_ptr<GraphFacts> facts;
+  std::vector<Try> tries;
+  std::optional<size_t> best; ///< of `tries`: the one of the cheapest plan
 
-  /// True if there is a plan.
-  bool search(const Mesh &mesh, bool splitAtRest) {
-    MeshResult result{.mesh = mesh, .plan = {}};
-    Clock::time_point begin = Clock::now();
-    std::unique_ptr<ShardingProblem> sharding = buildProblem(module, request, mesh, splitAtRest);
-    result.nodes = static_cast<int64_t>(sharding->problem().nodes.size());
-    result.edges = static_cast<int64_t>(sharding->problem().edges.size());
-    result.buildSeconds = secondsSince(begin);
-    int64_t toBeat = found.problem ? found.plan.chosen().plan.cost : kForbidden;
-    auto report = [&](const SolveProgress &progress) { // a mesh that cannot win is left
-      return progress.lowerBound < toBeat && (!request.progress || request.progress(mesh, progress));
-    };
-    SolveOptions options{.timeLimitSeconds = std::max(0.1, share), .gapLimit = request.gapLimit, .progress = report};
-    begin = Clock::now();
-    result.plan = solve(sharding->problem(), options);
-    result.solveSeconds = secondsSince(begin);
-    bool fits = result.plan.feasible();
-    if (fits && (!found.problem || result.plan.cost < found.plan.chosen().plan.cost)) {
-      found.problem = std::move(sharding);
-      found.plan.best = found.plan.meshes.size();
+  static int64_t largestAxis(const Mesh &mesh) {
+    int64_t largest = 1;
+    for (const MeshAxis &axis : mesh.axes)
+      largest = std::max(largest, axis.size);
+    return largest;
+  }
+  int64_t bestCost() const { return best ? tries[*best].result.plan.cost : kForbidden; }
+
+  /// The try of the lowest bound, if that leaves more than the gap below the best plan.
+  std::optional<size_t> mostPromising() const {
+    std::optional<size_t> open;
+    for (size_t index = 0; index < tries.size(); ++index) {
+      int64_t bound = tries[index].result.plan.lowerBound;
+      bool isOpen = !best || double(bestCost() - bound) > request.gapLimit * double(bestCost());
+      if (!tries[index].searched && isOpen && (!open || bound < tries[*open].result.plan.lowerBound))
+        open = index;
     }
-    found.plan.meshes.push_back(std::move(result));
-    return fits;
+    return open;
+  }
+
+  void search(size_t index, SolveOptions::Effort effort) {
+    Try &at = tries[index];
+    at.searched = effort == SolveOptions::Effort::Exact;
+    Clock::time_point begin = Clock::now();
+    if (!at.problem)
+      at.problem = buildProblem(module, request, at.result.mesh, at.splitAtRest, facts);
+    const PlanProblem &problem = at.problem->problem();
+    at.result.nodes = static_cast<int64_t>(problem.nodes.size());
+    at.result.edges = static_cast<int64_t>(problem.edges.size());
+    at.result.buildSeconds += secondsSince(begin);
+    auto report = [&](const SolveProgress &progress) { return !request.progress || request.progress(at.result.mesh, progress); };
+    auto left = llvm::count_if(tries, [](const Try &other) { return !other.searched; }) + 1;
+    double share = (request.timeLimitSeconds - secondsSince(start)) / static_cast<double>(left);
+    SolveOptions options{.timeLimitSeconds = std::max(0.1, share), .gapLimit = request.gapLimit, .costLimit = bestCost(), .effort = effort, .progress = report};
+    begin = Clock::now();
+    Plan plan = solve(problem, options);
+    at.result.solveSeconds += secondsSince(begin);
+    plan.lowerBound = std::max(plan.lowerBound, at.result.plan.lowerBound);
+    if (plan.feasible()) // the best one so far
+      at.result.plan = std::move(plan), best = index;
+    else
+      at.result.plan.lowerBound = plan.lowerBound;
+    at.result.loses = !at.result.plan.feasible() && best && at.result.plan.lowerBound >= (1 - request.gapLimit) * double(bestCost());
+  }
+
+  FoundPlan take() {
+    FoundPlan found;
+    found.plan.lowerBound = kForbidden;
+    for (Try &at : tries) {
+      found.plan.lowerBound = std::min(found.plan.lowerBound, at.result.plan.lowerBound);
+      found.plan.meshes.push_back(std::move(at.result));
+    }
+    if (best) {
+      found.plan.best = *best;
+      found.problem = std::move(tries[*best].problem);
+    }
+    return found;
   }
 };
 
@@ -129,6 +188,8 @@ llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(ModuleOp module, const PlanRequ
   auto function = module.lookupSymbol<func::FuncOp>("main");
   if (!function || function.isExternal())
     return llvm::createStringError("no function @main with a body");
+  if (request.method == Method::Expert && !hasExperts(function.getBody().front()))
+    return llvm::make_error<MethodDoesNotApply>();
   llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster, request.method);
   if (request.mesh)
     meshes = {*request.mesh};
@@ -142,10 +203,11 @@ llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(ModuleOp module, const PlanRequ
   return meshes;
 }
 
-std::unique_ptr<ShardingProblem> buildProblem(ModuleOp module, const PlanRequest &request, const Mesh &mesh, bool splitAtRest) {
+std::unique_ptr<ShardingProblem> buildProblem(ModuleOp module, const PlanRequest &request, const Mesh &mesh, bool splitAtRest,
+                                              std::shared_ptr<GraphFacts> facts) {
   Block &body = module.lookupSymbol<func::FuncOp>("main").getBody().front();
   Cluster busy = whenBusy(request.cluster, request.cluster.ranks()); // with all its devices at work
-  auto problem = std::make_unique<ShardingProblem>(body, request.method, mesh, busy, splitAtRest);
+  auto problem = std::make_unique<ShardingProblem>(body, request.method, mesh, busy, splitAtRest, std::move(facts));
   if (request.memoryLimit)
     problem->setMemoryLimit(*request.memoryLimit);
   return problem;

@@ -35,7 +35,8 @@ ShardingId ReshardCosts::intern(const Sharding &sharding) {
   return it->second;
 }
 
-Seconds ReshardCosts::stepTime(const ReshardStep &step, const Sharding &before, mlir::RankedTensorType type) {
+Seconds ReshardCosts::stepTime(const ReshardStep &step, const Sharding &before, mlir::RankedTensorType type,
+                               TokenRouting routing) {
   if (step.kind == ReshardKind::AllSlice) {
     // A copy of the shard; lowering often makes it a view.
     double bytes = 2.0 * static_cast<double>(localBytes(step.after, type, mesh_));
@@ -47,16 +48,21 @@ Seconds ReshardCosts::stepTime(const ReshardStep &step, const Sharding &before, 
                         : step.kind == ReshardKind::AllGather     ? CollectiveKind::AllGather
                                                                   : CollectiveKind::AllToAll;
   int64_t bytes = localBytes(whole, type, mesh_);
+  bool ofTokens = (kind == CollectiveKind::AllGather || kind == CollectiveKind::ReduceScatter) && step.dim < type.getRank() - 1;
+  if (int64_t ranks = mesh_.axes[step.axis].size; ofTokens && (routing.axes >> step.axis & 1)) {
+    kind = CollectiveKind::AllToAll;
+    bytes = bytes / ranks * std::min(routing.copies, ranks);
+  }
   auto [it, isNew] = collectives.try_emplace({static_cast<int>(kind), step.axis, bytes}, 0);
   if (isNew)
     it->second = collectiveTime(cluster_, kind, static_cast<Bytes>(bytes), groupOf(step.axis, mesh_)).seconds;
   return it->second;
 }
 
-int64_t ReshardCosts::between(ShardingId from, ShardingId to, mlir::RankedTensorType type) {
+int64_t ReshardCosts::between(ShardingId from, ShardingId to, mlir::RankedTensorType type, TokenRouting routing) {
   if (from == to)
     return 0;
-  auto [it, isNew] = known.try_emplace({from, to, type.getAsOpaquePointer()}, kForbidden);
+  auto [it, isNew] = known.try_emplace({from, to, type.getAsOpaquePointer(), routing}, kForbidden);
   if (!isNew)
     return it->second;
   llvm::Expected<llvm::SmallVector<ReshardStep>> steps = planReshard(shardings[from], shardings[to], type.getShape(), mesh_);
@@ -67,7 +73,7 @@ int64_t ReshardCosts::between(ShardingId from, ShardingId to, mlir::RankedTensor
   Seconds seconds = 0;
   const Sharding *before = &shardings[from];
   for (const ReshardStep &step : *steps) {
-    seconds += stepTime(step, *before, type);
+    seconds += stepTime(step, *before, type, routing);
     before = &step.after;
   }
   return it->second = toPicoseconds(seconds);

@@ -32,8 +32,10 @@ static std::vector<ShardingId> resultIds(const StrategySet &set, unsigned index)
   return ids;
 }
 
-ShardingProblem::ShardingProblem(Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest)
-    : body(body), costs_(mesh, cluster), strategies(body, method, costs_, splitAtRest) {
+ShardingProblem::ShardingProblem(Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest,
+                                 std::shared_ptr<GraphFacts> facts)
+    : body(body), costs_(mesh, cluster),
+      strategies(facts ? std::move(facts) : std::make_shared<GraphFacts>(body), method, costs_, splitAtRest) {
   int64_t smallest = INT64_MAX;
   for (const DeviceGroup &group : cluster.devices)
     smallest = std::min(smallest, group.device.memoryBytes);
@@ -79,16 +81,32 @@ void ShardingProblem::addArgument(BlockArgument argument) {
 }
 
 void ShardingProblem::addEdge(int from, int to, const std::vector<ShardingId> &have, const std::vector<ShardingId> &want,
-                              RankedTensorType type) {
-  auto [it, isNew] = matrices.try_emplace({have, want, type.getAsOpaquePointer()}, static_cast<int>(problem_.matrices.size()));
+                              RankedTensorType type, const EdgeRouting &routing) {
+  auto [it, isNew] = matrices.try_emplace({have, want, type.getAsOpaquePointer(), routing}, static_cast<int>(problem_.matrices.size()));
   if (isNew) {
     CostMatrix matrix{.rows = static_cast<int>(have.size()), .columns = static_cast<int>(want.size()), .costs = {}};
-    for (ShardingId a : have)
-      for (ShardingId b : want)
-        matrix.costs.push_back(costs_.between(a, b, type));
+    for (auto [row, a] : llvm::enumerate(have))
+      for (auto [column, b] : llvm::enumerate(want)) {
+        TokenRouting tokens = !routing.from.empty() ? routing.from[row] : !routing.to.empty() ? routing.to[column] : TokenRouting{};
+        matrix.costs.push_back(costs_.between(a, b, type, tokens));
+      }
     problem_.matrices.push_back(std::move(matrix));
   }
   problem_.edges.push_back({from, to, it->second});
+}
+
+/// Of the tokens that an op of experts takes and gives, by strategy; empty for any other op.
+std::vector<TokenRouting> ShardingProblem::routingOf(Operation *op, const StrategySet &set) const {
+  std::vector<TokenRouting> routings;
+  auto experts = dyn_cast_or_null<ExpertsOp>(op);
+  if (!experts)
+    return routings;
+  for (const Strategy &strategy : set) {
+    TokenRouting &routing = routings.emplace_back(TokenRouting{0, static_cast<int64_t>(experts.getK())});
+    for (AxisId axis : costs_[strategy.operands[1]].dims.back().axes)
+      routing.axes |= 1u << axis;
+  }
+  return routings;
 }
 
 /// True if a value has a node of its own: users share what it costs to reshard it, and the caller takes it whole.
@@ -104,7 +122,7 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
   PlanNode plan{.name = op.getName().stripDialect().str(), .costs = {}, .memory = {}};
   MemoryUse weights{.lifetime = {0, steps()}, .bytes = {}};
   MemoryUse gathered{.lifetime = {2 * position, 2 * position + 1}, .bytes = {}};
-  MemoryUse results = gathered;
+  MemoryUse scratch = gathered, results = gathered;
   for (Value result : op.getResults())
     if (!isKept(cast<OpResult>(result)))
       results.lifetime.end = std::max(results.lifetime.end, lastUse(result));
@@ -112,9 +130,10 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
     plan.costs.push_back(strategy.cost);
     weights.bytes.push_back(strategy.weightBytes);
     gathered.bytes.push_back(strategy.gatheredBytes);
+    scratch.bytes.push_back(strategy.scratchBytes);
     results.bytes.push_back(strategy.resultBytes);
   }
-  for (MemoryUse *use : {&weights, &gathered, &results})
+  for (MemoryUse *use : {&weights, &gathered, &scratch, &results})
     if (llvm::any_of(use->bytes, [](int64_t bytes) { return bytes > 0; }))
       plan.memory.push_back(std::move(*use));
   problem_.nodes.push_back(std::move(plan));
@@ -125,7 +144,12 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
     const Node &producer = nodes_[from];
     std::vector<ShardingId> have = producer.op ? resultIds(*producer.strategies, cast<OpResult>(operand.get()).getResultNumber())
                                                : producer.shardings;
-    addEdge(from, index, have, operandIds(set, operand.getOperandNumber()), typeOf(operand.get()));
+    EdgeRouting routing;
+    if (operand.getOperandNumber() == 0)
+      routing.to = routingOf(&op, set);
+    if (routing.to.empty() && producer.op)
+      routing.from = routingOf(producer.op, *producer.strategies);
+    addEdge(from, index, have, operandIds(set, operand.getOperandNumber()), typeOf(operand.get()), routing);
   }
   for (OpResult result : op.getResults()) {
     nodeOf[result] = index;
@@ -161,7 +185,7 @@ void ShardingProblem::addKept(OpResult value, int opNode, int64_t position) {
   }
   plan.memory.push_back(std::move(use));
   int index = static_cast<int>(nodes_.size());
-  addEdge(opNode, index, natural, node.shardings, typeOf(value));
+  addEdge(opNode, index, natural, node.shardings, typeOf(value), {routingOf(value.getOwner(), producer), {}});
   nodeOf[value] = index;
   nodes_.push_back(std::move(node));
   problem_.nodes.push_back(std::move(plan));

@@ -1,8 +1,9 @@
 //===- Strategies.cpp - The ways to shard an op, and their cost -------------===//
 #include "llmpar/Planning/Strategies.h"
 
-#include "llmpar/Dialect/FlopCount.h"
+#include "llmpar/Dialect/Decompositions.h"
 #include "llmpar/Planner/PlanProblem.h"
+#include "llmpar/Planning/OpCosts.h"
 #include "llvm/ADT/SmallVectorExtras.h"
 
 using namespace mlir;
@@ -25,8 +26,9 @@ FreeValues::FreeValues(Block &body) {
   }
 }
 
-Strategies::Strategies(Block &body, Method method, ReshardCosts &costs, bool splitAtRest)
-    : method(method), splitAtRest(splitAtRest || method == Method::Gathered), costs(costs), free_(body), roles(body, rules_) {}
+Strategies::Strategies(std::shared_ptr<GraphFacts> facts, Method method, ReshardCosts &costs, bool splitAtRest)
+    : method(method), splitAtRest(splitAtRest || method == Method::Gathered), costs(costs), facts(std::move(facts)),
+      rules_(this->facts->rules), free_(this->facts->free), roles(this->facts->roles), units(this->facts->units) {}
 
 /// Calls `found` for every choice of a factor, or none, for every axis from `axis` on. `steps` are the pieces
 /// that each factor can still be cut into.
@@ -65,50 +67,41 @@ int64_t Strategies::unitOf(Operation *op, const FactorRule &rule, int factor) {
   return unit;
 }
 
-/// The kind that decides a kernel's class: the unary function, the reduction.
-static StringRef kindOf(Operation *op) {
-  auto kind = op->getAttrOfType<StringAttr>("kind");
-  return kind ? kind.getValue() : StringRef();
-}
+/// What a set's strategies have in common.
+struct Strategies::Pricing {
+  FlopCount flops;
+  std::unique_ptr<DecomposedOp> decomposed; ///< built by the first strategy that splits a `combine` factor
+};
 
-Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const FactorShardings &factors) {
+Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const FactorShardings &factors, Pricing &pricing) {
   const Mesh &mesh = costs.mesh();
   Strategy strategy{.factors = factors, .operands = {}, .results = {}};
-  SmallVector<Shape> operandShapes, resultShapes;
-  double bytes = 0;
+  SmallVector<Sharding> operands, results;
   for (auto [index, value] : llvm::enumerate(op->getOperands())) {
     RankedTensorType type = typeOf(value);
-    Sharding sharding = operandSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh);
-    operandShapes.push_back(localShape(sharding, type.getShape(), mesh));
-    int64_t local = localBytes(sharding, type, mesh);
-    bytes += static_cast<double>(local);
+    operands.push_back(operandSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh));
     if (free_.isWeight(value))
-      strategy.weightBytes += local;
-    strategy.operands.push_back(costs.intern(sharding));
+      strategy.weightBytes += localBytes(operands.back(), type, mesh);
+    strategy.operands.push_back(costs.intern(operands.back()));
   }
   for (auto [index, value] : llvm::enumerate(op->getResults())) {
     RankedTensorType type = typeOf(value);
-    Sharding sharding = resultSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh);
-    resultShapes.push_back(localShape(sharding, type.getShape(), mesh));
-    strategy.resultBytes += localBytes(sharding, type, mesh);
-    strategy.results.push_back(costs.intern(sharding));
+    results.push_back(resultSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh));
+    strategy.resultBytes += localBytes(results.back(), type, mesh);
+    strategy.results.push_back(costs.intern(results.back()));
   }
-  if (isa<ReshapeOp>(op)) // the same bytes under another shape: no kernel, no buffer
+  if (isa<ReshapeOp>(op)) // no buffer of its own
     strategy.resultBytes = 0;
-  else {
-    auto matmul = dyn_cast<MatmulOp>(op);
-    OpWork work = workOf({.kernel = op->getName().stripDialect(), .kind = kindOf(op),
-                          .type = toDType(typeOf(op->getOperands().empty() ? op->getResult(0) : op->getOperand(0)).getElementType()).value_or(DType::F32),
-                          .inputs = operandShapes, .outputs = resultShapes,
-                          .inputBytes = bytes, .outputBytes = static_cast<double>(strategy.resultBytes),
-                          .flops = FlopCount(op).at(operandShapes, resultShapes),
-                          .transposesLeft = matmul && matmul.getTransposeA(),
-                          .rightIsWeight = matmul && free_.isWeight(matmul.getB())});
-    Seconds slowest = 0;
-    for (const DeviceGroup &group : costs.cluster().devices)
-      slowest = std::max(slowest, opTime(group.device, work));
-    strategy.cost = toPicoseconds(slowest);
+  if (splitsCombineFactor(rule, operands)) {
+    if (!pricing.decomposed)
+      pricing.decomposed = std::make_unique<DecomposedOp>(op);
+    DecomposedOp::Cost cost = pricing.decomposed->of(operands, costs);
+    strategy.cost = cost.picoseconds;
+    strategy.scratchBytes = cost.scratchBytes;
+    return strategy;
   }
+  bool rightIsWeight = isa<MatmulOp>(op) && free_.isWeight(op->getOperand(1));
+  strategy.cost = kernelCost({op, pricing.flops, operands, results, rightIsWeight}, costs);
   return strategy;
 }
 
@@ -165,10 +158,24 @@ void Strategies::addGathered(Operation *op, StrategySet &set) {
   }
 }
 
+/// Only strategies that split the experts as far as any does: with memory to spare, whole ones cost no communication.
+static void keepSplitExperts(const FactorRule &rule, StrategySet &set) {
+  constexpr unsigned up = 2; // operand; its dimension 0 are the experts
+  if (rule.operands[up][0].empty())
+    return;
+  int experts = rule.operands[up][0].front();
+  size_t most = 0;
+  for (const Strategy &strategy : set)
+    most = std::max(most, strategy.factors[experts].axes.size());
+  llvm::erase_if(set, [&](const Strategy &strategy) { return strategy.factors[experts].axes.size() < most; });
+}
+
 const StrategySet &Strategies::of(Operation *op) {
   const FactorRule &rule = rules_.of(op);
   SmallVector<DimRole> factorRoles = roles.ofFactors(op, rule);
-  std::vector<int64_t> key = {rules_.kindOf(op)};
+  auto softmax = dyn_cast<SoftmaxOp>(op);
+  MatmulOp divided = softmax ? productOver(softmax) : MatmulOp();
+  std::vector<int64_t> key = {rules_.kindOf(op), divided ? rules_.kindOf(divided) : -1};
   SmallVector<bool> isWeightFactor(rule.factors.size(), false);
   for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands)) {
     key.push_back(free_.contains(value) + free_.isWeight(value));
@@ -193,14 +200,17 @@ const StrategySet &Strategies::of(Operation *op) {
   if (set)
     return *set;
   set = std::make_unique<StrategySet>();
+  Pricing pricing{FlopCount(op), nullptr};
   auto allowed = [&](AxisId axis, int factor) { return allows(method, axis, factorRoles[factor], isWeightFactor[factor]); };
   forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
     FactorShardings split = chosen;
     for (DimSharding &dim : split)
       if (dim.axes.empty())
         dim.unit = 1;
-    set->push_back(strategyFor(op, rule, split));
+    set->push_back(strategyFor(op, rule, split, pricing));
   });
+  if (method == Method::Expert && isa<ExpertsOp>(op))
+    keepSplitExperts(rule, *set);
   if (splitAtRest)
     addGathered(op, *set);
   return *set;

@@ -85,6 +85,14 @@ TEST_F(CpuKernel, EveryUnaryKind) {
     }
 }
 
+TEST_F(CpuKernel, UnaryToMasks) {
+  constexpr double inf = std::numeric_limits<double>::infinity();
+  Tensor x = tensor(DType::F32, {6}, {0, std::nan(""), inf, -inf, 1, -std::nan("")}), mask = filled(DType::Bool, {77});
+  compare(KernelId::unary, {x}, DType::Bool, {6}, {int64_t(UnaryKind::is_nan)}, {0, 0});
+  for (UnaryKind kind : {UnaryKind::logical_not, UnaryKind::bitwise_not})
+    compare(KernelId::unary, {mask}, DType::Bool, {77}, {int64_t(kind)}, {0, 0});
+}
+
 TEST_F(CpuKernel, UnaryAtTheEdges) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   std::vector<double> edges = {0,    -0.0, inf,  -inf,  std::nan(""), 88.7,   89.5,   -87.5, -95,
@@ -396,6 +404,30 @@ TEST_F(CpuKernel, Gather) {
       to.insert(to.begin() + axis, indexShape.begin(), indexShape.end());
       compare(KernelId::gather, {filled(dtype, s), indices}, dtype, to, {axis, offset, size});
     }
+}
+
+TEST_F(CpuKernel, GatherNd) {
+  for (int round = 0; round < 100; ++round)
+    for (DType dtype : sizes) {
+      Shape batch = shape(uniform(0, 1)), inner = shape(uniform(1, 3)), s = batch, indexShape = batch, to;
+      int64_t length = uniform(1, static_cast<int64_t>(inner.size()));
+      for (int64_t &e : inner)
+        e = std::max<int64_t>(e, 1);
+      s.insert(s.end(), inner.begin(), inner.end());
+      indexShape.push_back(extent());
+      to = indexShape;
+      to.insert(to.end(), inner.begin() + length, inner.end());
+      indexShape.push_back(length);
+      Tensor indices = tensor(round % 3 ? DType::I64 : DType::I32, indexShape);
+      for (int64_t i = 0, n = indices.shape.elements(); i < n; ++i) {
+        int64_t size = inner[static_cast<size_t>(i % length)];
+        store<int64_t>(indices.view(), i, uniform(-size, size - 1));
+      }
+      compare(KernelId::gather_nd, {filled(dtype, s), indices}, dtype, to, {static_cast<int64_t>(batch.size())});
+    }
+  Tensor data = tensor(DType::F32, {2, 3}), indices = tensor(DType::I64, {1, 1}, {2});
+  std::vector<Tensor> y = {tensor(DType::F32, {1, 3})};
+  EXPECT_EQ(runInto(findCpuKernel(KernelId::gather_nd), {data, indices}, y, {0}).message(), "gather_nd: index 2 is outside [-2, 2)");
 }
 
 } // namespace

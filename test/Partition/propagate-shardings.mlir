@@ -51,13 +51,15 @@ func.func @main(%x: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{}, {
 
 // -----
 
-// A softmax over a sharded dimension must see all of it.
+// A running sum over a sharded dimension must see all of it; a softmax is computed by parts.
 // CHECK-LABEL: func.func @main
-// CHECK:       llmpar.softmax {{.*}}llmpar.in = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]
+// CHECK:       llmpar.cumsum {{.*}}llmpar.in = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]
+// CHECK:       llmpar.softmax {{.*}}llmpar.in = [#llmpar.sharding<@mesh, [{"dp"}, {"tp"}]>], llmpar.out = [#llmpar.sharding<@mesh, [{"dp"}, {"tp"}]>]
 llmpar.mesh @mesh <["dp"=2, "tp"=3]>
-func.func @main(%x: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{"dp"}, {"tp"}]>}) -> tensor<4x6xf32> {
+func.func @main(%x: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{"dp"}, {"tp"}]>}) -> (tensor<4x6xf32>, tensor<4x6xf32>) {
+  %1 = llmpar.cumsum %x {axis = 1, exclusive = false, reverse = false} : (tensor<4x6xf32>) -> tensor<4x6xf32>
   %0 = llmpar.softmax %x {axis = 1} : (tensor<4x6xf32>) -> tensor<4x6xf32>
-  return %0 : tensor<4x6xf32>
+  return %1, %0 : tensor<4x6xf32>, tensor<4x6xf32>
 }
 
 // -----

@@ -7,6 +7,7 @@ The times are those of `llmpar plan --json`: building the problem and solving it
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,8 @@ from llmpar.zoo.llama import SIZES, LlamaConfig, build_llama
 LAYERS = [8, 16, 32, 64, 128, 256, 512]
 NODES = [1, 2, 8, 32, 128, 512, 2048]
 DIMS = ["--dim", "batch=8", "--dim", "seq=1024"]
+MODELS = ["llama3_8b", "llama3.1_70b", "mixtral_8x7b"]
+MODEL_DIMS = ["batch=8", "sequence_len=1024", "seq_len=1024", "past_sequence_len=0", "past_seq_len=0"]
 
 
 def plan(model: Path, cluster: str, dims: list[str]) -> dict:
@@ -53,8 +56,12 @@ def llama(folder: Path, layers: int) -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, help=".onnx or .onnx.gz files to plan on 8 and on 64 devices")
-    parser.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE", help="binds a dimension of the models")
+    data = os.environ.get("LLMPAR_TEST_DATA")
+    default = [Path(data) / "weightless" / f"{name}.onnx.gz" for name in MODELS] if data else []
+    parser.add_argument("models", nargs="*", type=Path, default=default,
+                        help=".onnx or .onnx.gz files to plan on 8 and on 64 devices; default: graphs without weights of $LLMPAR_TEST_DATA")
+    parser.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE",
+                        help=f"binds a dimension of the models; default: {' '.join(MODEL_DIMS)}")
     parser.add_argument("--layers", type=int, nargs="*", default=LAYERS)
     parser.add_argument("--nodes", type=int, nargs="*", default=NODES, help="numbers of dgx-h100 nodes, of 8 devices each")
     options = parser.parse_args()
@@ -65,7 +72,7 @@ def main() -> int:
         if options.nodes:
             model = llama(Path(folder), 32)
             show("32 layers, by devices", "devices", [row(str(8 * n), plan(model, f"{n}x dgx-h100", DIMS)) for n in options.nodes])
-    dims = [flag for dim in options.dim for flag in ("--dim", dim)]
+    dims = [flag for dim in options.dim or MODEL_DIMS for flag in ("--dim", dim)]
     if options.models:
         show("models, on 8 and on 64 devices", "model",
              [row(f"{m.name} / {d}", plan(m, c, dims)) for m in options.models for c, d in (("dgx-h100", 8), ("8x dgx-h100", 64))])

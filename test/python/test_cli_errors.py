@@ -50,6 +50,13 @@ CASES = [  # arguments, exit code, a part of the message
     (["compile", "small.onnx", "--dim", "batch=2", "--mesh", "tp=2", "--layout", "tensor", "--shard", "x=[pp,-]"], COMPILE,
      "has no axis 'pp'"),
     (["compile", "small.onnx", "--dim", "batch=2", "-o", "absent/p.llmpar"], USAGE, "No such file"),
+    (["compile", "small.onnx", "--dim", "batch=2", "--mesh", "tp=2", "--layout", "tensor", "--memory", "1GB"], USAGE, "--memory limits a search: choose --layout=auto"),
+    (["plan", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--memory", "80"], USAGE, "--memory: '80' has no unit: write it like '80 GiB'"),
+    (["plan", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--memory", "much"], USAGE, "--memory: 'much' is not a number"),
+    (["plan", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--memory", "80 GB/s"], USAGE, "--memory: '80 GB/s' has the wrong unit 'GB/s'"),
+    (["plan", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--memory", "0GB"], USAGE, "--memory=0GB: a device has at least 1 B"),
+    (["compare", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--memory=-1GB"], USAGE, "--memory=-1GB: a device has at least 1 B"),
+    (["compare", "small.onnx", "--dim", "batch=2", "--cluster", "cpu-2", "--profile"], USAGE, "--profile times the kernels of a measured run: add --measure"),
     (["run", "small.onnx", "--dim", "batch=2"], USAGE, "input 'x' is missing: add --input=x=2x6xf32=@file.npy"),
     (["run", "small.onnx", "--input=x=2x5xf32=1"], COMPILE, "input 'x' has extent 5 in dimension 1, the model wants 6"),
     (["run", "small.onnx", "--input=typo=2x6xf32=1", "--dim", "batch=2"], USAGE, "no input for 'typo'"),
@@ -103,7 +110,7 @@ class CommandLineErrors(unittest.TestCase):
                                  "--dump-dir", "phases", "-o", "small.llmpar")
         self.assertEqual(result.returncode, 0, result.stderr)
         names = sorted(file.name for file in (Path(self.folder.name) / "phases").iterdir())
-        phases = ["import", "simplify", "layout", "partition", "localize", "lower"]
+        phases = ["import", "simplify", "fuse", "layout", "partition", "localize", "lower"]
         self.assertEqual(names, [f"{i:02}-{phase}.mlir" for i, phase in enumerate(phases, 1)])
 
     def test_a_mismatch_exits_with_3(self) -> None:

@@ -54,7 +54,7 @@ class ErrorTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "c.yaml"
             path.write_text(run("show", "dgx-h100").stdout.replace("450 GB/s ", "0 GB/s "))
-            self.check(["show", str(path)], f"{path}:20:16: 'bandwidth': 0 GB/s is too small: it must be above 0 B/s")
+            self.check(["show", str(path)], f"{path}:21:16: 'bandwidth': 0 GB/s is too small: it must be above 0 B/s")
 
     def test_device_counts_that_cannot_be_probed(self):
         self.check(["probe", "--devices", "65"], "--devices=65: 1 to 64 devices can be probed")

@@ -49,6 +49,30 @@ class CompareTest(PlansTest):
                 sent = sum(entry["bytes"] for entry in row["traffic"])
                 self.assertEqual(sent > 0, row["measured_bytes_sent"] > 0, row["method"])
 
+    def test_kernels_are_profiled_beside_their_prediction(self):
+        rows = self.compare("cpu-2", "--measure", "--profile", "--repeat", "3")["methods"]
+        for row in rows:
+            if row["ok"]:
+                self.assertIn("matmul few_rows" if row["method"] == "data" else "gather", [k["kernel"] for k in row["kernels"]], row["method"])
+                for kernel in row["kernels"]:
+                    self.assertGreater(kernel["calls"], 0)
+                    self.assertGreater(kernel["predicted_s"], 0, kernel)
+                    self.assertGreater(kernel["measured_s"], 0, kernel)
+        table = self.llmpar("compare", "mlp.onnx", *DIMS, "--cluster", "cpu-2", "--measure", "--profile", "--repeat", "3").stdout
+        self.assertRegex(table, r"single +gather +1 ")
+
+    def test_memory_limits_every_search(self):
+        free = self.compare("cpu-4")
+        need = {row["method"]: row["weight_bytes"] + row["activation_bytes"] + row["workspace_bytes"] for row in free["methods"]}
+        limit = max(need.values()) - 1
+        tight = self.compare("cpu-4", f"--memory={limit}B")
+        self.assertEqual(tight["device_memory_bytes"], limit)
+        for row in tight["methods"]:
+            if row["ok"] and need[row["method"]] <= limit:
+                self.assertTrue(row["fits"], row["method"])
+        none = self.llmpar("plan", "mlp.onnx", *DIMS, "--cluster", "cpu-4", "--memory=1B", code=4).stderr
+        self.assertIn("1 B", none)
+
     def test_the_page_needs_nothing_beside_it(self):
         self.llmpar("compare", "mlp.onnx", *DIMS, "--cluster", "dgx-h100", "--html", "page.html")
         page = (self.at / "page.html").read_text()

@@ -41,7 +41,7 @@ host:
   memory: 2 TB
   cores: 4
   memory_bandwidth: 40 GB/s
-  step: 12.5 us
+  step: {1: 5 us, 4: 12.5 us}
 )";
 
 std::string errorOf(const std::string &text) {
@@ -100,7 +100,10 @@ TEST(Cluster, ReadsEveryField) {
   EXPECT_EQ(cluster.hostMemoryBytes, 2'000'000'000'000);
   EXPECT_EQ(cluster.hostCores, 4);
   EXPECT_EQ(cluster.hostMemoryBandwidthBytesPerSecond, 40e9);
-  EXPECT_DOUBLE_EQ(cluster.stepSeconds, 12.5e-6);
+  EXPECT_DOUBLE_EQ(cluster.stepSeconds(1), 5e-6);
+  EXPECT_DOUBLE_EQ(cluster.stepSeconds(2), 7.5e-6);
+  EXPECT_DOUBLE_EQ(cluster.stepSeconds(4), 12.5e-6);
+  EXPECT_DOUBLE_EQ(cluster.stepSeconds(8), 25e-6);
 }
 
 TEST(Cluster, WhatIsLeftOutHasTheDocumentedDefault) {
@@ -154,6 +157,9 @@ TEST(ClusterErrors, NameTheLineAndTheColumn) {
   EXPECT_EQ(errorWith("softmax:", "unary:"), "c.yaml:13:7: unknown kernel 'unary'; docs/clusters.md has their names");
   EXPECT_EQ(errorWith("run: 20 ns", "ran: 20 ns"), "c.yaml:13:17: kernel 'softmax' has no 'ran': did you mean 'run'?");
   EXPECT_EQ(errorWith("all_reduce", "allreduce"), "c.yaml:29:7: unknown collective 'allreduce': did you mean 'all_reduce'?");
+  EXPECT_EQ(errorWith("{1: 5 us, 4: 12.5 us}", "12.5 us"), "c.yaml:35:9: 'step' is a mapping, as in {1: 10 us, 2: 15 us}");
+  EXPECT_EQ(errorWith("{1: 5 us, 4: 12.5 us}", "{4: 5 us, 1: 12.5 us}"), "c.yaml:35:19: 'step': 1 stands behind 4: sort the points by size");
+  EXPECT_EQ(errorWith("{1: 5 us, 4: 12.5 us}", "{1.5: 5 us}"), "c.yaml:35:10: 'step': 1.5 is no whole number");
   EXPECT_EQ(errorWith("in_network_reduction: true", "in_network_reduction: yes"),
             "c.yaml:22:27: 'in_network_reduction' is 'yes': write true or false");
 }
@@ -209,7 +215,7 @@ TEST(Cluster, WritingAndReadingGivesTheSame) {
 TEST(Cluster, NumbersAreWrittenInTheirShortestExactForm) {
   std::string text = writeCluster(parsed(twoBoxes));
   for (const char *line : {"memory: 80 GiB\n", "memory: 2 TB\n", "bandwidth: 300 GB/s\n", "bandwidth: 25 GB/s\n", "latency: 700 ns\n",
-                           "step: 12.5 us\n", "f32: 19.5 TFLOP/s\n", "2: {1 KiB: 3 us, 1 MiB: 100 us}\n"})
+                           "step: {1: 5 us, 4: 12.5 us}\n", "f32: 19.5 TFLOP/s\n", "2: {1 KiB: 3 us, 1 MiB: 100 us}\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "in\n" << text;
 }
 

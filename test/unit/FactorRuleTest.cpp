@@ -26,16 +26,18 @@ TEST(FactorRule, BindsNamesToShapes) {
 }
 
 TEST(FactorRule, ReadsEveryKindAndOffset) {
-  FactorRule rule = parseFactorRule("a b c d e f -> f ; sum(a) max(b) min(c) prod(d) whole(e) offset(f)",
-                                    {{2, 3, 4, 5, 6, 7}}, {{7}});
+  FactorRule rule = parseFactorRule("a b c d e f g -> f g ; sum(a) max(b) min(c) prod(d) whole(e) offset(f) combine(g)",
+                                    {{2, 3, 4, 5, 6, 7, 8}}, {{7, 8}});
   llvm::SmallVector<FactorKind> kinds;
-  for (llvm::StringRef name : {"a", "b", "c", "d", "e", "f"})
+  for (llvm::StringRef name : {"a", "b", "c", "d", "e", "f", "g"})
     kinds.push_back(rule.factors[factorNamed(rule, name)].kind);
   EXPECT_EQ(kinds, (llvm::SmallVector<FactorKind>{FactorKind::Sum, FactorKind::Max, FactorKind::Min, FactorKind::Prod,
-                                                  FactorKind::Whole, FactorKind::PassThrough}));
+                                                  FactorKind::Whole, FactorKind::PassThrough, FactorKind::Combine}));
   EXPECT_TRUE(rule.factors[factorNamed(rule, "f")].offset);
   EXPECT_FALSE(rule.factors[factorNamed(rule, "a")].offset);
   EXPECT_FALSE(rule.isShardable(factorNamed(rule, "e")));
+  EXPECT_TRUE(rule.isShardable(factorNamed(rule, "g")));
+  EXPECT_EQ(rule.str(), "a b c d e f g -> f g ; offset(f) combine(g) sum(a) max(b) min(c) prod(d) whole(e)");
 }
 
 TEST(FactorRule, MissingLeadingDimensionBroadcasts) {

@@ -34,6 +34,21 @@ TEST(OpCost, EveryKindBelongsToItsKernel) {
   EXPECT_EQ(kernelClass("transpose"), KernelClass::Move);
 }
 
+TEST(OpCost, ExpertsReadTheWeightsOfThoseThatTokensTake) {
+  EXPECT_EQ(kernelClass("experts", "silu"), KernelClass::Matmul); // the function inside does not count
+  // Eight experts of 2 x 100 weights.
+  const Shape up{8, 10, 10}, down{8, 10, 10};
+  auto bytesOf = [&](int64_t tokens, double routedRows) {
+    std::vector<Shape> inputs{{tokens, 10}, {tokens, 8}, up, down}, outputs{{tokens, 10}};
+    double small = 4.0 * static_cast<double>(tokens) * 18, weights = 4.0 * 1600;
+    return workOf({.kernel = "experts", .kind = "silu", .inputs = inputs, .outputs = outputs, .inputBytes = small + weights,
+                   .outputBytes = 4.0 * static_cast<double>(tokens) * 10, .flops = routedRows * 2 * 200})
+        .bytes;
+  };
+  EXPECT_NEAR(bytesOf(1, 2), 4 * (28 + 2 * 200), 1e-9);     // one token, two experts
+  EXPECT_NEAR(bytesOf(100, 200), 4 * (2800 + 1600), 1e-9); // all of them
+}
+
 TEST(OpCost, TheSlowestOfComputeMemoryAndLaunchCounts) {
   DeviceSpec spec = device();
   OpWork work{.kernel = KernelClass::Matmul, .type = DType::F32, .flops = 1e9, .bytes = 1e6};
@@ -77,4 +92,15 @@ TEST(OpCost, PublishedRooflinesOfAnH200) {
   // The best measured product reaches 794.5 TFLOP/s (stas00/ml-engineering, maximum achievable FLOPS): 80.3 %.
   h200.matmulEfficiency.points = {{1e12, 0.803}};
   EXPECT_NEAR(opTime(h200, {.kernel = KernelClass::Matmul, .type = DType::BF16, .flops = 794.5e12}), 1, 0.001);
+}
+
+TEST(OpCost, AMeasuredKernelTakesAtLeastTheLaunch) {
+  DeviceSpec device;
+  device.memoryBandwidthBytesPerSecond = 1e9;
+  device.launchSeconds = 60e-9;
+  device.kernels["binary add"].bandwidthEfficiency.points = {{768, 1}};
+  OpWork work{.bytes = 12, .measured = "binary add"};
+  EXPECT_DOUBLE_EQ(opTime(device, work), 60e-9);
+  work.bytes = 1000;
+  EXPECT_DOUBLE_EQ(opTime(device, work), 1e-6);
 }

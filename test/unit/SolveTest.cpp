@@ -147,6 +147,63 @@ TEST(Solve, StopsWithinTheGapAskedFor) {
   }
 }
 
+/// `blocks` equal blocks in a row, all of which read one node. Cheap strategies use more memory; the limit lets some
+/// blocks take them, if it is not null.
+PlanProblem repeatedBlocks(int blocks, std::optional<int64_t> limit) {
+  std::mt19937 random(21);
+  auto draw = [&](int rows, int columns) {
+    CostMatrix matrix{.rows = rows, .columns = columns, .costs = {}};
+    for (int i = 0; i < rows * columns; ++i)
+      matrix.costs.push_back(static_cast<int64_t>(random() % 40));
+    return matrix;
+  };
+  PlanProblem problem{.name = "blocks", .nodes = {{.name = "hub", .costs = {3, 0, 5}, .memory = {}}}, .edges = {}, .matrices = {}, .memoryLimit = limit};
+  for (int i = 0; i < 4; ++i)
+    problem.matrices.push_back(draw(3, 3));
+  for (int block = 0; block < blocks; ++block) {
+    int first = static_cast<int>(problem.nodes.size());
+    for (int i = 0; i < 3; ++i)
+      problem.nodes.push_back({.name = "", .costs = {100, 160, 240}, .memory = {{.lifetime = {0, 2 * blocks}, .bytes = {9, 5, 2}}}});
+    problem.nodes[first].memory.push_back({.lifetime = {2 * block, 2 * block + 1}, .bytes = {1, 2, 3}});
+    if (block > 0)
+      problem.edges.push_back({first - 1, first, 0});
+    problem.edges.push_back({first, first + 1, 1});
+    problem.edges.push_back({first + 1, first + 2, 2});
+    problem.edges.push_back({0, first + 1, 3});
+  }
+  return problem;
+}
+
+TEST(Solve, RepeatedBlocksEqualEnumeration) {
+  for (std::optional<int64_t> limit : {std::optional<int64_t>(), std::optional<int64_t>(60), std::optional<int64_t>(40)}) {
+    PlanProblem problem = repeatedBlocks(4, limit);
+    EXPECT_EQ(complaint(problem, solve(problem), solveByEnumeration(problem)), "") << writePlanProblem(problem);
+  }
+}
+
+TEST(Solve, RepeatedBlocksThatMemoryBindsComeNearTheBound) {
+  PlanProblem problem = repeatedBlocks(200, 200 * 16);
+  Plan plan = solve(problem, {.gapLimit = 0.01, .effort = SolveOptions::Effort::Prices});
+  ASSERT_TRUE(plan.feasible());
+  EXPECT_EQ(llvm::toString(verifyPlan(problem, plan)), "");
+  EXPECT_LE(plan.gap(), 0.01) << "prices and mixed plans alone";
+  EXPECT_LT(solve(repeatedBlocks(200, {})).cost, plan.lowerBound) << "the limit does not bind: nothing was tested";
+}
+
+TEST(Solve, NothingIsFoundAtTheCostLimit) {
+  RandomProblem random(31);
+  for (int i = 0; i < 200; ++i) {
+    PlanProblem problem = random.draw();
+    Plan best = solve(problem);
+    if (!best.feasible() || best.cost == 0)
+      continue;
+    Plan none = solve(problem, {.costLimit = best.cost}), same = solve(problem, {.costLimit = best.cost + 1});
+    EXPECT_FALSE(none.feasible());
+    EXPECT_EQ(none.lowerBound, best.cost);
+    EXPECT_TRUE(same.optimal() && same.cost == best.cost) << writePlanProblem(problem);
+  }
+}
+
 /// Problems of the IOPDDL contest, in the folder `iopddl` beside that of the test data: costs of the best team.
 struct Published {
   const char *file;

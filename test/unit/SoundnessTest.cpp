@@ -4,79 +4,23 @@
 // kernel, combined as its result's sharding says, equal the kernel on the whole.
 //
 //===----------------------------------------------------------------------===//
+#include "KernelRun.h"
 #include "Placement.h"
-#include "core/Kernel.h"
 #include "llmpar/Core/FactorSharding.h"
-#include "llmpar/Lowering/KernelAttributes.h"
 
 #include "llvm/ADT/StringSet.h"
-#include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include <cmath>
 #include <fstream>
-#include <random>
 
 using namespace llmpar;
 using testing::HasSubstr;
 
 namespace {
 
-/// A dense tensor; every value of the tests is exact as a double.
-struct Tensor {
-  DType dtype = DType::F32;
-  Shape shape;
-  std::vector<double> values;
-};
-
-struct Bytes {
-  std::vector<char> bytes;
-  rt::TensorView view;
-};
-Bytes pack(const Tensor &tensor) {
-  Bytes packed;
-  packed.bytes.resize(tensor.values.size() * dtypeSize(tensor.dtype) + 8);
-  packed.view.data = packed.bytes.data();
-  packed.view.dtype = tensor.dtype;
-  packed.view.rank = static_cast<int>(tensor.shape.size());
-  llvm::copy(tensor.shape, packed.view.dims.begin());
-  dispatch(tensor.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (auto [index, value] : llvm::enumerate(tensor.values)) {
-      T element;
-      if constexpr (std::is_arithmetic_v<T>)
-        element = static_cast<T>(value);
-      else
-        element = T(static_cast<float>(value));
-      std::memcpy(packed.bytes.data() + index * sizeof(T), &element, sizeof(T));
-    }
-  });
-  return packed;
-}
-void unpack(const Bytes &packed, Tensor &tensor) {
-  dispatch(tensor.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (auto [index, value] : llvm::enumerate(tensor.values)) {
-      T element;
-      std::memcpy(&element, packed.bytes.data() + index * sizeof(T), sizeof(T));
-      if constexpr (std::is_arithmetic_v<T>)
-        value = static_cast<double>(element);
-      else
-        value = static_cast<float>(element);
-    }
-  });
-}
-
-Tensor emptyTensor(DType dtype, Shape shape) {
-  Tensor tensor{dtype, std::move(shape), {}};
-  int64_t count = 1;
-  for (int64_t size : tensor.shape)
-    count *= size;
-  tensor.values.assign(count, 0);
-  return tensor;
-}
 Tensor partOf(const Tensor &whole, const Box &box) {
   Tensor part{whole.dtype, {}, {}};
   for (ShardRange range : box)
@@ -84,41 +28,6 @@ Tensor partOf(const Tensor &whole, const Box &box) {
   for (int64_t element : elementsOf(box, whole.shape))
     part.values.push_back(whole.values[element]);
   return part;
-}
-
-Shape shapeOf(mlir::Value value) { return Shape(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); }
-DType dtypeOf(mlir::Value value) { return *toDType(mlir::cast<mlir::RankedTensorType>(value.getType()).getElementType()); }
-
-/// The size that an operand's values index into; 0 for an operand of plain numbers.
-int64_t indexedSize(mlir::Operation *op, unsigned operand) {
-  if (operand != 1)
-    return 0;
-  Shape data = shapeOf(op->getOperand(0));
-  auto smallest = [&](int64_t begin) {
-    return *std::min_element(data.begin() + begin, data.begin() + begin + shapeOf(op->getOperand(1)).back());
-  };
-  return llvm::TypeSwitch<mlir::Operation *, int64_t>(op)
-      .Case<GatherOp, GatherElementsOp, ScatterElementsOp>([&](auto o) { return data[o.getAxis()]; })
-      .Case([&](GatherNdOp o) { return smallest(o.getBatchDims()); })
-      .Case([&](ScatterNdOp) { return smallest(0); })
-      .Default([](mlir::Operation *) { return 0; });
-}
-
-std::vector<Tensor> randomInputs(mlir::Operation *op) {
-  std::mt19937 random(7);
-  auto between = [&](int64_t low, int64_t high) { return low + static_cast<int64_t>(random() % (high - low + 1)); };
-  std::vector<Tensor> inputs;
-  for (mlir::OpOperand &operand : op->getOpOperands()) {
-    Tensor tensor = emptyTensor(dtypeOf(operand.get()), shapeOf(operand.get()));
-    int64_t size = indexedSize(op, operand.getOperandNumber());
-    for (double &value : tensor.values)
-      value = size                            ? between(-size, size - 1)
-              : tensor.dtype == DType::Bool   ? between(0, 1)
-              : isFloat(tensor.dtype)         ? between(-16, 16) / 8.0
-                                              : between(-5, 5);
-    inputs.push_back(std::move(tensor));
-  }
-  return inputs;
 }
 
 /// The case as it is after llmpar-localize-shapes: every value has a sharding and its largest shard's type.
@@ -148,30 +57,6 @@ struct Localized {
     return mlir::TypeAttr::get(type);
   }
 };
-
-/// Runs the op on one rank's operands.
-llvm::Expected<std::vector<Tensor>> run(mlir::Operation *op, const ValueLayouts &layouts, int64_t rank,
-                                        llvm::ArrayRef<Tensor> inputs) {
-  rt::KernelId id;
-  if (!rt::parseKernelId(kernelName(op), id))
-    return llvm::createStringError("no kernel");
-  std::vector<Bytes> ins, outs;
-  std::vector<rt::TensorView> inViews, outViews;
-  for (const Tensor &input : inputs)
-    inViews.push_back(ins.emplace_back(pack(input)).view);
-  std::vector<Tensor> results;
-  for (mlir::Value result : op->getResults()) {
-    results.push_back(emptyTensor(dtypeOf(result), layouts.valid(result, rank)));
-    outViews.push_back(outs.emplace_back(pack(results.back())).view);
-  }
-  KernelAttributes attributes = kernelAttributes(op, layouts, rank);
-  rt::Status status = rt::findReferenceKernel(id)({inViews, outViews, attributes.ints, attributes.floats});
-  if (!status.ok())
-    return llvm::createStringError(status.message());
-  for (auto [bytes, result] : llvm::zip(outs, results))
-    unpack(bytes, result);
-  return results;
-}
 
 double combine(FactorKind kind, double a, double b) {
   switch (kind) {
@@ -240,7 +125,7 @@ std::string checkSplit(Case &test, const FactorRule &rule, int factor, int64_t p
     std::vector<Tensor> shards;
     for (auto [input, sharding] : llvm::zip_equal(test.inputs, in))
       shards.push_back(partOf(input, boxOf(sharding, input.shape, mesh, rank)));
-    auto results = run(local.op(), *layouts, rank, shards);
+    auto results = runKernel(local.op(), *layouts, rank, shards);
     if (!results)
       return "rank " + std::to_string(rank) + ": " + llvm::toString(results.takeError());
     for (auto [index, result] : llvm::enumerate(*results)) {
@@ -292,7 +177,7 @@ struct Cases {
     for (mlir::Value result : op->getResults())
       out.push_back(Sharding::replicated(shapeOf(result).size()));
     Localized whole(test.function, in, out, one);
-    test.expected = llvm::cantFail(run(whole.op(), *ValueLayouts::build(whole.function, one), 0, test.inputs));
+    test.expected = llvm::cantFail(runKernel(whole.op(), *ValueLayouts::build(whole.function, one), 0, test.inputs));
     return test;
   }
 };
@@ -316,7 +201,7 @@ TEST_P(Soundness, ShardsCombineToTheWhole) {
   for (int factor = 0; factor < static_cast<int>(rule.factors.size()); ++factor)
     for (int64_t parts : {2, 3, 5})
       for (int64_t unit : {1, 2}) {
-        if (!rule.isShardable(factor))
+        if (!rule.isShardable(factor) || rule.factors[factor].kind == FactorKind::Combine) // DecompositionTest
           continue;
         EXPECT_EQ(checkSplit(test, rule, factor, parts, unit), "")
             << rule.str() << ": factor " << rule.factors[factor].name << " over " << parts << " in steps of " << unit;

@@ -89,6 +89,16 @@ func.func @matmul_of_integers(%a: tensor<3x5xi32>, %b: tensor<5x7xi32>) {
   %0 = llmpar.matmul %a, %b : (tensor<3x5xi32>, tensor<5x7xi32>) -> tensor<3x7xi32>
   return
 }
+func.func @experts(%x: tensor<3x5x7xf32>, %routing: tensor<3x5x4xf32>, %up: tensor<4x6x7xf32>, %down: tensor<4x9x6xf32>, %gate: tensor<4x6x7xf32>) {
+  %0 = llmpar.experts "silu" %x, %routing up %up down %down gate %gate {k = 2, experts = 4}
+    : (tensor<3x5x7xf32>, tensor<3x5x4xf32>, tensor<4x6x7xf32>, tensor<4x9x6xf32>, tensor<4x6x7xf32>) -> tensor<3x5x9xf32>
+  return
+}
+func.func @experts_without_gate(%x: tensor<5x3xf32>, %routing: tensor<5x3xf32>, %up: tensor<3x7x3xf32>, %down: tensor<3x2x7xf32>) {
+  %0 = llmpar.experts "relu" %x, %routing up %up down %down {k = 1, experts = 3}
+    : (tensor<5x3xf32>, tensor<5x3xf32>, tensor<3x7x3xf32>, tensor<3x2x7xf32>) -> tensor<5x2xf32>
+  return
+}
 func.func @conv(%x: tensor<3x5x7x6xf32>, %w: tensor<4x5x3x2xf32>) {
   %0 = llmpar.conv %x, %w {group = 1, strides = array<i64: 2, 1>, pads_begin = array<i64: 1, 0>, pads_end = array<i64: 1, 1>, dilations = array<i64: 1, 2>}
      : (tensor<3x5x7x6xf32>, tensor<4x5x3x2xf32>) -> tensor<3x4x4x5xf32>
@@ -170,6 +180,14 @@ func.func @arg_reduce(%x: tensor<3x5x7xf32>) {
 }
 func.func @arg_reduce_keeps_dims(%x: tensor<3x5x7xf32>) {
   %0 = llmpar.arg_reduce %x {axis = 0, keep_dims = true, largest = false, last = true} : (tensor<3x5x7xf32>) -> tensor<1x5x7xi64>
+  return
+}
+func.func @arg_reduce_of_integers(%x: tensor<3x7xi32>) {
+  %0 = llmpar.arg_reduce %x {axis = 1, keep_dims = false, largest = true, last = true} : (tensor<3x7xi32>) -> tensor<3xi64>
+  return
+}
+func.func @log_softmax_of_f16(%x: tensor<3x7xf16>) {
+  %0 = llmpar.softmax %x {axis = 1, log = true} : (tensor<3x7xf16>) -> tensor<3x7xf16>
   return
 }
 func.func @top_k(%x: tensor<3x7x5xf32>) {
@@ -335,5 +353,63 @@ func.func @transpose_of_bf16(%x: tensor<3x5x7xbf16>) {
 }
 func.func @pad_of_f16(%x: tensor<3x5xf16>) {
   %0 = llmpar.pad %x {mode = 0, low = array<i64: 0, 2>, value = 1.5} : (tensor<3x5xf16>) -> tensor<3x8xf16>
+  return
+}
+
+//===-- Training
+func.func @unary_grad(%x: tensor<3x5xf32>, %dy: tensor<3x5xf32>) {
+  %0 = llmpar.unary_grad "gelu" %x, %dy : (tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
+  return
+}
+func.func @weight_grad(%a: tensor<3x5x7xf32>, %b: tensor<3x5x5xf32>) {
+  %0 = llmpar.weight_grad %a, %b : (tensor<3x5x7xf32>, tensor<3x5x5xf32>) -> tensor<7x5xf32>
+  return
+}
+func.func @softmax_grad(%y: tensor<3x5x7xf32>, %dy: tensor<3x5x7xf32>) {
+  %0 = llmpar.softmax_grad %y, %dy {axis = 1} : (tensor<3x5x7xf32>, tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @softmax_grad_of_the_log(%y: tensor<3x5xf32>, %dy: tensor<3x5xf32>) {
+  %0 = llmpar.softmax_grad %y, %dy {axis = 1, log = true} : (tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
+  return
+}
+func.func @norm_grad(%x: tensor<3x5x7xf32>, %scale: tensor<7xf32>, %dy: tensor<3x5x7xf32>) {
+  %0 = llmpar.norm_grad %x, %scale, %dy {axis = 2, epsilon = 1.0e-5, centered = true} : (tensor<3x5x7xf32>, tensor<7xf32>, tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @norm_grad_over_two_dims(%x: tensor<5x3x3xf32>, %scale: tensor<3x3xf32>, %dy: tensor<5x3x3xf32>) {
+  %0 = llmpar.norm_grad %x, %scale, %dy {axis = 1, epsilon = 1.0e-5, centered = false} : (tensor<5x3x3xf32>, tensor<3x3xf32>, tensor<5x3x3xf32>) -> tensor<5x3x3xf32>
+  return
+}
+func.func @norm_scale_grad(%x: tensor<3x5x7xf32>, %dy: tensor<3x5x7xf32>) {
+  %0 = llmpar.norm_scale_grad %x, %dy {axis = 2, epsilon = 1.0e-5, centered = true} : (tensor<3x5x7xf32>, tensor<3x5x7xf32>) -> tensor<7xf32>
+  return
+}
+func.func @gather_grad(%indices: tensor<3x5xi64>, %dy: tensor<3x5x7xf32>) {
+  %0 = llmpar.gather_grad %indices, %dy {axis = 0} : (tensor<3x5xi64>, tensor<3x5x7xf32>) -> tensor<5x7xf32>
+  return
+}
+func.func @gather_grad_along_the_last_axis(%indices: tensor<5xi32>, %dy: tensor<3x5xf32>) {
+  %0 = llmpar.gather_grad %indices, %dy {axis = 1} : (tensor<5xi32>, tensor<3x5xf32>) -> tensor<3x7xf32>
+  return
+}
+func.func @slice_grad(%dy: tensor<3x2x5xf32>) {
+  %0 = llmpar.slice_grad %dy {starts = array<i64: 0, 1, 4>, steps = array<i64: 1, 2, -1>} : (tensor<3x2x5xf32>) -> tensor<3x5x5xf32>
+  return
+}
+func.func @cross_entropy(%logits: tensor<3x5x7xf32>, %labels: tensor<3x5xi64>) {
+  %0:2 = llmpar.cross_entropy %logits, %labels {ignore_index = 2, label_smoothing = 0.1} : (tensor<3x5x7xf32>, tensor<3x5xi64>) -> (tensor<3x5xf32>, tensor<3x5xf32>)
+  return
+}
+func.func @cross_entropy_grad(%logits: tensor<3x5x7xf32>, %labels: tensor<3x5xi64>, %lse: tensor<3x5xf32>, %dloss: tensor<3x5xf32>) {
+  %0 = llmpar.cross_entropy_grad %logits, %labels, %lse, %dloss {ignore_index = 2, label_smoothing = 0.1} : (tensor<3x5x7xf32>, tensor<3x5xi64>, tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5x7xf32>
+  return
+}
+func.func @adam(%p: tensor<3x5xf32>, %g: tensor<3x5xf32>, %m: tensor<3x5xf32>, %v: tensor<3x5xf32>, %rate: tensor<f32>, %scale: tensor<f32>, %step: tensor<f32>) {
+  %0:3 = llmpar.adam %p, %g, %m, %v, %rate, %scale, %step {beta1 = 0.9, beta2 = 0.999, epsilon = 1.0e-8, weight_decay = 0.1, decoupled = true} : (tensor<3x5xf32>, tensor<3x5xf32>, tensor<3x5xf32>, tensor<3x5xf32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<3x5xf32>, tensor<3x5xf32>, tensor<3x5xf32>)
+  return
+}
+func.func @sgd(%p: tensor<3x5xf32>, %g: tensor<3x5xf32>, %u: tensor<3x5xf32>, %rate: tensor<f32>, %scale: tensor<f32>) {
+  %0:2 = llmpar.sgd %p, %g, %u, %rate, %scale {momentum = 0.9, weight_decay = 0.1, nesterov = true} : (tensor<3x5xf32>, tensor<3x5xf32>, tensor<3x5xf32>, tensor<f32>, tensor<f32>) -> (tensor<3x5xf32>, tensor<3x5xf32>)
   return
 }

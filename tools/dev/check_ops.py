@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Name what each operator of the dialect lacks.
 
-For every FactorOp of include/llmpar/Dialect/LlmparOps.td:
+For every FactorOp of include/llmpar/Dialect/*Ops.td:
   kernel     a line in include/llmpar/Abi/Kernels.def                      required
   reference  a function in runtime/src/reference                           required
   soundness  a case in test/unit/soundness.mlir                            required
@@ -51,7 +51,7 @@ def inspect() -> dict[str, dict[str, str]]:
     lowering, frontend = read("lib/Lowering/*.cpp"), read("lib/Frontend/*.cpp", "lib/Frontend/*.h")
     soundness = read("test/unit/soundness.mlir")
     result = {}
-    for name, cls in factor_ops(read("include/llmpar/Dialect/LlmparOps.td")):
+    for name, cls in factor_ops(read("include/llmpar/Dialect/*Ops.td")):
         def has(pattern: str, text: str) -> str:
             return "ok" if re.search(pattern, text) else "missing"
 

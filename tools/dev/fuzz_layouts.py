@@ -155,6 +155,27 @@ class GraphMaker:
         a = None if self.exact else self.pick()
         return a and self.node("Softmax", [a.name], a.shape, 1.0, axis=self.rng.randrange(len(a.shape)))
 
+    def add_attention(self) -> Value | None:
+        """softmax(a @ a^T) @ v, log-softmax in place of it at times: keys are split where a pin splits the rows of a or v."""
+        scores = None if self.exact else self.add_gram()
+        if not scores or not (values := self.source((scores.shape[-1], self.rng.choice(EXTENTS)))):
+            return None
+        op = self.rng.choice(["Softmax", "Softmax", "LogSoftmax"])
+        rows = self.node(op, [scores.name], scores.shape, 2 * scores.bound + 3, axis=-1)
+        return rows and self.node("MatMul", [rows.name, values.name], (*scores.shape[:-1], values.shape[-1]),
+                                  rows.bound * values.bound * scores.shape[-1])
+
+    def add_argmax(self) -> Value | None:
+        a = self.pick(2)
+        if not a:
+            return None
+        axis, last = self.rng.randrange(len(a.shape)), self.rng.randint(0, 1)
+        if not self.exact:
+            return None  # of nearly equal elements the largest depends on rounding
+        shape = [1 if i == axis else n for i, n in enumerate(a.shape)]
+        index = self.node(self.rng.choice(["ArgMax", "ArgMin"]), [a.name], shape, a.shape[axis], axis=axis, select_last_index=last)
+        return index and self.node("Cast", [index.name], shape, a.shape[axis], to=TensorProto.FLOAT)
+
     def add_norm(self) -> Value | None:
         a = None if self.exact else self.pick()
         if not a or np.prod(a.shape[-1:]) < 2:

@@ -51,7 +51,7 @@ def entries(path, macro):
 
 # Pages. Each returns (source for the notice, Markdown without the notice).
 
-COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "p": "plan", "m": "compare", "x": "export", "d": "diff", "k": "cluster", "i": "inspect"}
+COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "p": "plan", "m": "compare", "x": "export", "d": "diff", "k": "cluster", "i": "inspect", "t": "train", "a": "data"}
 
 
 def options_page(_build):
@@ -162,8 +162,8 @@ PAGES = {
     "factor-rules.md": factor_rules_page,
     "operators.md": operators_page,
     "published-costs.md": published_costs_page,
-    "passes.md": tablegen_pages(["llmpar-passes", "llmpar-lowering-passes"], "Passes",
-                                "include/llmpar/{Partition,Lowering}/Passes.td"),
+    "passes.md": tablegen_pages(["llmpar-fusion-passes", "llmpar-training-passes", "llmpar-passes", "llmpar-lowering-passes"], "Passes",
+                                "include/llmpar/{Fusion,Partition,Lowering}/Passes.td"),
     "llmpar-dialect.md": tablegen_pages(["llmpar-dialect"], "", "include/llmpar/Dialect/*.td"),
     "llmpar-rt-dialect.md": tablegen_pages(["llmpar-rt-dialect"], "", "include/llmpar/Exec/ExecOps.td"),
 }

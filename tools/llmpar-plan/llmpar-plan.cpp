@@ -1,4 +1,5 @@
 //===- llmpar-plan.cpp - Solve, verify and look at planning problems --------===//
+#include "../CommandLine.h"
 #include "Commands.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -76,29 +77,17 @@ static int guarded(const Command &command, const Options &options) {
 }
 
 static int main(int argc, char **argv) {
-  cl::HideUnrelatedOptions(category); // libLLVM brings hundreds
-  for (const Command &command : commands)
-    cl::HideUnrelatedOptions(category, command.sub);
-  std::string errors;
-  llvm::raw_string_ostream os(errors);
-  if (!cl::ParseCommandLineOptions(argc, argv, overview, &os)) {
-    llvm::errs() << errors;
+  const Command *command = parseCommandLine<Command>(commands, category, argc, argv, overview);
+  if (!command)
     return Usage;
-  }
   Options options{.files = {files.begin(), files.end()},
                   .output = output,
                   .timeLimitSeconds = timeLimit,
                   .gapLimit = gap,
                   .json = json};
-  for (const Command &command : commands) {
-    if (!command.sub)
-      continue;
-    if (std::string problem = problemWith(command, options); !problem.empty())
-      return reportError(options, Usage, problem);
-    return guarded(command, options);
-  }
-  llvm::errs() << "error: which command? solve, verify, show or enumerate; see llmpar-plan --help\n";
-  return Usage;
+  if (std::string problem = problemWith(*command, options); !problem.empty())
+    return reportError(options, Usage, problem);
+  return guarded(*command, options);
 }
 
 } // namespace llmpar::tool

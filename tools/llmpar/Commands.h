@@ -30,6 +30,8 @@ int compareCommand(const Options &options);
 int exportCommand(const Options &options);
 int diffCommand(const Options &options);
 int clusterCommand(const Options &options);
+int trainCommand(const Options &options);
+int dataCommand(const Options &options);
 
 } // namespace llmpar::tool
 

@@ -13,27 +13,6 @@
 namespace llmpar::tool {
 namespace {
 
-/// Median time of a step on this machine's devices.
-bool measure(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure) {
-  Session session;
-  Method running = method;
-  running.missing = rt::Missing::StaysNull;
-  if (!session.open(options, given, running, failure))
-    return false;
-  std::vector<double> seconds;
-  for (int i = -2; i < options.repeat; ++i) {
-    if (!session.step(failure))
-      return false;
-    if (i >= 0)
-      seconds.push_back(session.stats().last_step_seconds);
-  }
-  llvm::sort(seconds);
-  llmpar_rt_stats stats = session.stats();
-  row.measured = Measured{seconds[seconds.size() / 2], static_cast<double>(stats.bytes_sent_per_step),
-                          static_cast<int64_t>(stats.resident_bytes)};
-  return true;
-}
-
 /// Plans, compiles and predicts one method. False only for an error that ends the command: a method without a plan
 /// is a row that says why.
 bool compareMethod(const Options &options, const Given &given, llmpar::Method method, Comparison &comparison, Failure &failure) {
@@ -46,6 +25,10 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
   Progress progress;
   Failure own;
   CompileResult result = compileFor(context, options, given, layout, progress, own);
+  if (result.doesNotApply) { // no row for it
+    comparison.methods.pop_back();
+    return true;
+  }
   if (!result.ok) {
     bool isFirst = comparison.methods.size() == 1; // the model itself does not compile, or an option is wrong
     if ((isFirst && own.code != DoesNotFit) || own.code == Usage)
@@ -59,15 +42,19 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
     row.searchSeconds += mesh.buildSeconds + mesh.solveSeconds;
   exec::ProgramOp program;
   result.module->walk([&](exec::ProgramOp op) { program = op; });
-  llvm::Expected<ProgramPrediction> prediction = predictProgram(program, *result.cluster);
+  Cluster cluster = *result.cluster;
+  if (!options.memory.empty())
+    for (DeviceGroup &group : cluster.devices)
+      group.device.memoryBytes = llvm::cantFail(memoryLimit(options)); // compileFor has refused a wrong one
+  llvm::Expected<ProgramPrediction> prediction = predictProgram(program, cluster);
   if (!prediction)
     return failure.set(Internal, llvm::toString(prediction.takeError()));
   row.predicted = std::move(*prediction);
-  comparison.cluster = result.cluster->name;
-  comparison.devices = result.cluster->ranks();
-  for (const DeviceGroup &group : result.cluster->devices)
+  comparison.cluster = cluster.name;
+  comparison.devices = cluster.ranks();
+  for (const DeviceGroup &group : cluster.devices)
     comparison.memoryBytes = comparison.memoryBytes ? std::min(comparison.memoryBytes, group.device.memoryBytes) : group.device.memoryBytes;
-  return !options.measure || measure(options, given, layout, row, failure);
+  return !options.measure || measureMethod(options, given, layout, row, failure);
 }
 
 /// CPU devices of one machine move bytes through its memory.
@@ -86,6 +73,14 @@ bool writePage(const Options &options, const Comparison &comparison, Failure &fa
 }
 
 } // namespace
+
+static void printKernels(const Comparison &comparison) {
+  llvm::outs() << llvm::formatv("\n{0,-10} {1,-16} {2,6} {3,13} {4,12} {5,6}\n", "method", "kernel", "calls", "predicted us", "measured us", "ratio");
+  for (const ComparedMethod &row : comparison.methods)
+    for (const KernelTime &kernel : row.measured ? row.measured->kernels : std::vector<KernelTime>())
+      llvm::outs() << llvm::formatv("{0,-10} {1,-16} {2,6} {3,13:f2} {4,12:f2} {5,6:f2}\n", nameOf(row.method), kernel.kernel, kernel.calls,
+                                    kernel.predicted * 1e6, kernel.measured * 1e6, kernel.predicted / kernel.measured);
+}
 
 void printComparison(const Comparison &comparison) {
   llvm::outs() << llvm::formatv("{0} on {1} devices of {2}\n\n", comparison.model, comparison.devices, comparison.cluster);
@@ -116,6 +111,8 @@ void printComparison(const Comparison &comparison) {
     for (const CollectiveTraffic &traffic : row.predicted.traffic)
       llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,-6} {3,6} calls {4,11}  {5,10:f3} ms\n", nameOf(row.method), traffic.collective,
                                     traffic.axis, traffic.calls, bytesText(traffic.bytes), traffic.seconds * 1e3);
+  if (llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured && !m.measured->kernels.empty(); }))
+    printKernels(comparison);
 }
 
 rt::JsonObject comparisonJson(const Comparison &comparison) {
@@ -139,6 +136,12 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
         .add("weight_bytes", p.memory.weights).add("activation_bytes", p.memory.activations)
         .add("workspace_bytes", p.memory.workspace).add("communication_buffer_bytes", p.memory.communication)
         .add("program_bytes", p.totalBytes).add("traffic", traffic);
+    rt::JsonArray kernels;
+    for (const KernelTime &kernel : row.measured ? row.measured->kernels : std::vector<KernelTime>())
+      kernels.add(rt::JsonObject().add("kernel", kernel.kernel).add("calls", kernel.calls).add("predicted_s", kernel.predicted)
+                      .add("measured_s", kernel.measured));
+    if (row.measured && !row.measured->kernels.empty())
+      object.add("kernels", kernels);
     if (row.measured)
       object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
           .add("measured_bytes", row.measured->heldBytes);
@@ -160,6 +163,8 @@ int compareCommand(const Options &options) {
   else if (options.measure && !ofCpuDevices(*cluster))
     failure.set(Usage, "--measure runs on this machine's CPU devices, which cluster '" + cluster->name +
                            "' does not describe: choose cpu-N, or the file that `llmpar cluster probe` writes");
+  else if (options.profile && !options.measure)
+    failure.set(Usage, "--profile times the kernels of a measured run: add --measure");
   bool ok = failure.code == Ok && readInputs(options, given, failure);
   for (const MethodName &entry : methodNames)
     ok = ok && compareMethod(options, given, entry.method, comparison, failure);

@@ -7,11 +7,19 @@
 
 namespace llmpar::tool {
 
+/// What the records of one kernel take in a step, mean of the ranks.
+struct KernelTime {
+  std::string kernel; ///< as in PredictedRecord
+  int64_t calls = 0;  ///< of all ranks
+  Seconds predicted = 0, measured = 0;
+};
+
 /// What running a method on this machine's devices gave.
 struct Measured {
   Seconds seconds = 0; ///< median of a step
   double bytesSent = 0;
   int64_t heldBytes = 0; ///< of all ranks, between steps
+  std::vector<KernelTime> kernels; ///< --profile: those that take longest first
 };
 
 /// One method on one cluster.
@@ -31,6 +39,9 @@ struct Comparison {
   int64_t devices = 0, memoryBytes = 0; ///< of the smallest device
   std::vector<ComparedMethod> methods;
 };
+
+/// Runs a method with `row`'s prediction on this machine's devices.
+bool measureMethod(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure);
 
 /// A self-contained page: no file or address beside it is needed to read it.
 std::string comparisonPage(const Comparison &comparison);

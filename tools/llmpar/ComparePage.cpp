@@ -115,7 +115,8 @@ std::string comparisonPage(const Comparison &comparison) {
                     row.measured ? std::optional(row.measured->seconds * 1e3) : std::nullopt});
     auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
     memory.push_back({label, {{"weights", "#4a9d5b", mib(p.memory.weights)}, {"packed weights and work", "#9bcf8e", mib(p.memory.workspace)}, {"activations", "#8c6bb1", mib(p.memory.activations)}}, {}});
-    Bar bar{label, {{"all_reduce", "#c94c4c", 0}, {"reduce_scatter", "#e08a2e", 0}, {"all_gather", "#3b7dd8", 0}, {"all_to_all", "#8c6bb1", 0}}, {}};
+    Bar bar{label, {{"all_reduce", "#c94c4c", 0}, {"reduce_scatter", "#e08a2e", 0}, {"all_gather", "#3b7dd8", 0}, {"all_to_all", "#8c6bb1", 0},
+                    {"dispatch", "#4a9d5b", 0}, {"combine", "#9bcf8e", 0}}, {}};
     for (const CollectiveTraffic &traffic : p.traffic)
       for (Part &part : bar.parts)
         if (part.name == traffic.collective)

@@ -40,7 +40,7 @@ void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
       llvm::outs() << llvm::format("%12.4f %12.4f %8.3f %12.1f", milliseconds(mesh.plan.cost), milliseconds(mesh.plan.lowerBound),
                                    100 * mesh.plan.gap(), static_cast<double>(mesh.plan.peakBytes) / (1 << 20));
     else
-      llvm::outs() << llvm::formatv("{0,47}", "does not fit");
+      llvm::outs() << llvm::formatv("{0,12} {1,12:f4} {2,21}", mesh.loses ? "loses" : "does not fit", milliseconds(mesh.plan.lowerBound), "");
     llvm::outs() << llvm::format(" %9.1f %9.1f\n", mesh.buildSeconds * 1e3, mesh.solveSeconds * 1e3);
   }
   const Plan &best = plan.chosen().plan;
@@ -51,7 +51,7 @@ void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
 llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
   llvm::json::Array meshes;
   for (const MeshResult &mesh : plan.meshes) {
-    llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.plan.feasible()}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
+    llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.plan.feasible() || mesh.loses}, {"loses", mesh.loses}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
                            {"build_s", mesh.buildSeconds}, {"solve_s", mesh.solveSeconds}, {"bound_s", milliseconds(mesh.plan.lowerBound) * 1e-3}};
     if (mesh.plan.feasible()) {
       row["time_s"] = milliseconds(mesh.plan.cost) * 1e-3;

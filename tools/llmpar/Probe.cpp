@@ -1,6 +1,8 @@
 //===- Probe.cpp - Measuring this machine -----------------------------------===//
 #include "Probe.h"
 
+#include "reference/Kinds.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -63,6 +65,33 @@ bool measureCores(int64_t atOnce, double &cores, Failure &failure) {
   return true;
 }
 
+/// What a step of `ranks` takes beside its records, which last long enough for the caller to fall asleep.
+bool probeStep(int64_t ranks, Cluster &cluster, Failure &failure) {
+  ProbeProgram program(ranks);
+  ProbeBuffer x = program.activation("128x128xf32"), w = program.weight("128x128xf32"), y = program.activation("128x128xf32");
+  for (int i = 0; i < 2; ++i)
+    program.record({"matmul", {x, w}, {y}, {0, 0}});
+  if (!program.timeRecords({.seconds = 0.3, .least = 100, .most = 2000}, failure))
+    return false;
+  cluster.stepOverheads.push_back({ranks, program.overheadSeconds()});
+  return true;
+}
+
+/// The smallest record, as a model has it: its code and itself are in no near cache.
+bool probeLaunch(DeviceSpec &device, Failure &failure) {
+  ProbeProgram program(1);
+  ProbeBuffer x = program.activation("1xf32"), y = program.activation("1xf32");
+  size_t smallest = 0;
+  for (int i = 0; i < 3; ++i) {
+    program.disturb();
+    smallest = program.record({"binary", {x, x}, {y}, {static_cast<int64_t>(rt::BinaryKind::add)}});
+  }
+  if (!program.timeRecords({.seconds = 0.2, .least = 100}, failure))
+    return false;
+  device.launchSeconds = program.seconds(smallest);
+  return true;
+}
+
 /// Three digits: the rest is noise, and the file is for people too.
 void roundOff(double &value) {
   if (value <= 0)
@@ -80,8 +109,10 @@ void roundOff(Cluster &cluster) {
   for (auto &[type, peak] : device.peakFlopsPerSecond)
     roundOff(peak);
   for (double *value : {&device.vectorFlopsPerSecond, &device.memoryBandwidthBytesPerSecond, &device.launchSeconds,
-                        &cluster.hostCores, &cluster.hostMemoryBandwidthBytesPerSecond, &cluster.stepSeconds})
+                        &cluster.hostCores, &cluster.hostMemoryBandwidthBytesPerSecond})
     roundOff(*value);
+  for (StepOverhead &step : cluster.stepOverheads)
+    roundOff(step.seconds);
   roundOff(device.matmulEfficiency);
   for (auto &[kernel, curve] : device.bandwidthEfficiency)
     roundOff(curve);
@@ -123,17 +154,10 @@ bool probeHost(Cluster &cluster, Failure &failure) {
     return false;
   if (atOnce > 1 && !copyBandwidth(atOnce, cluster.hostMemoryBandwidthBytesPerSecond, failure))
     return false;
-  // The smallest record, and a step that has nothing else.
-  ProbeProgram program(group.count);
-  ProbeBuffer x = program.activation("1xf32"), y = program.activation("1xf32");
-  size_t smallest = 0;
-  for (int i = 0; i < 3; ++i)
-    smallest = program.record({"reshape", {x}, {y}});
-  if (!program.timeSteps({.seconds = 0.5, .least = 100, .most = 20000}, cluster.stepSeconds, failure) ||
-      !program.timeRecords({.seconds = 0.2, .least = 100}, failure))
-    return false;
-  group.device.launchSeconds = program.seconds(smallest);
-  return true;
+  for (int64_t ranks = 1; ranks < group.count; ranks *= 2)
+    if (!probeStep(ranks, cluster, failure))
+      return false;
+  return probeStep(group.count, cluster, failure) && probeLaunch(group.device, failure);
 }
 
 bool probeMachine(int64_t devices, Progress &progress, Cluster &cluster, Failure &failure) {

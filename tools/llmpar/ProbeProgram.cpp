@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <utility>
 
 namespace llmpar::tool {
 
@@ -147,17 +149,7 @@ bool ProbeProgram::step(Failure &failure) {
   return code == LLMPAR_RT_OK || failure.setRuntime(code);
 }
 
-/// Calls `body` as often as `effort` says.
-template <typename Body> static bool repeat(ProbeProgram::Effort effort, Body &&body) {
-  double begin = now();
-  for (int i = 0; i < effort.least || (i < effort.most && now() - begin < effort.seconds); ++i)
-    if (!body())
-      return false;
-  return true;
-}
-
-/// What a pair of readings of the clock takes.
-static double clockSeconds() {
+double clockSeconds() {
   std::vector<double> pairs;
   for (int i = 0; i < 1000; ++i) {
     double first = now();
@@ -166,51 +158,82 @@ static double clockSeconds() {
   return lowerDecile(pairs);
 }
 
-bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
-  if (!open(failure))
-    return false;
-  std::vector<std::vector<double>> samples(records.size());
-  std::vector<double> before(records.size(), 0); // the runtime reports sums over the steps
-  llmpar_rt_set_profile(instance, 0);
-  bool ok = step(failure);
-  llmpar_rt_set_profile(instance, 1);
-  ok = ok && repeat(effort, [&] {
-    if (!step(failure))
-      return false;
-    for (size_t i = 0; i < records.size(); ++i) {
-      double sum = 0;
-      for (int64_t rank = 0; rank < ranks; ++rank) {
-        llmpar_rt_profile_entry entry;
-        llmpar_rt_profile(instance, static_cast<uint32_t>(rank), i, &entry);
-        sum += entry.seconds;
-      }
-      samples[i].push_back((sum - before[i]) / static_cast<double>(ranks));
-      before[i] = sum;
-    }
-    return true;
-  });
-  double clock = clockSeconds();
-  recordSeconds.clear();
-  for (const std::vector<double> &of : samples)
-    recordSeconds.push_back(ok ? std::max(lowerDecile(of) - clock, 1e-9) : 0);
-  return ok;
+/// Hyper-threads and virtual machines share a core: for seconds at a time arithmetic is slower by almost half.
+void ProbeProgram::addCanary() {
+  ProbeBuffer x = activation("64x64xf32"), w = weight("64x64xf32"), y = activation("64x64xf32");
+  record({"matmul", {x, w}, {y}, {0, 0}});
 }
 
-bool ProbeProgram::timeSteps(Effort effort, double &seconds, Failure &failure) {
+/// Of the step that just ended; `before` holds the sums of rank and record, as the runtime reports them.
+ProbeProgram::Sample ProbeProgram::takeSample(std::vector<std::vector<double>> &before) const {
+  Sample sample{std::vector<double>(records.size(), 0), 0, 0};
+  double longest = 0;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    double sum = 0;
+    for (size_t i = 0; i < records.size(); ++i) {
+      llmpar_rt_profile_entry entry;
+      llmpar_rt_profile(instance, static_cast<uint32_t>(rank), i, &entry);
+      double seconds = entry.seconds - std::exchange(before[static_cast<size_t>(rank)][i], entry.seconds);
+      sample.records[i] += seconds / static_cast<double>(ranks);
+      sum += seconds;
+      if (i + 1 == records.size())
+        sample.canary = std::max(sample.canary, seconds);
+    }
+    longest = std::max(longest, sum);
+  }
+  llmpar_rt_stats stats{};
+  llmpar_rt_get_stats(instance, &stats);
+  sample.overhead = stats.last_step_seconds - longest;
+  return sample;
+}
+
+bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
+  if (!instance)
+    addCanary();
   if (!open(failure))
     return false;
-  std::vector<double> samples;
+  static std::map<int64_t, double> leastCanaries; // by ranks, of this machine
+  constexpr double tolerance = 1.25, patience = 1.5;
+  double &least = leastCanaries.try_emplace(ranks, 1.0).first->second;
+  std::vector<Sample> samples;
+  std::vector<std::vector<double>> before(static_cast<size_t>(ranks), std::vector<double>(records.size(), 0));
   llmpar_rt_set_profile(instance, 0);
-  bool ok = step(failure) && repeat(effort, [&] {
-    if (!step(failure))
-      return false;
-    llmpar_rt_stats stats{};
-    llmpar_rt_get_stats(instance, &stats);
-    samples.push_back(stats.last_step_seconds);
-    return true;
-  });
-  seconds = ok ? lowerDecile(samples) : 0;
-  return ok;
+  bool ok = step(failure);
+  takeSample(before); // what was there before
+  llmpar_rt_set_profile(instance, 1);
+  auto isUndisturbed = [&](const Sample &sample) { return sample.canary <= tolerance * least; };
+  double begin = now();
+  for (int good = 0; ok;) {
+    double spent = now() - begin;
+    auto taken = static_cast<int>(samples.size());
+    bool isEnough = good >= effort.most || (good >= effort.least && spent > effort.seconds);
+    if (isEnough || (taken >= effort.least && spent > patience * effort.seconds))
+      break;
+    if ((ok = step(failure))) {
+      samples.push_back(takeSample(before));
+      if (samples.back().canary < least) {
+        least = samples.back().canary;
+        good = static_cast<int>(llvm::count_if(samples, isUndisturbed));
+      } else {
+        good += isUndisturbed(samples.back());
+      }
+    }
+  }
+  if (!ok)
+    return false;
+  if (llvm::count_if(samples, isUndisturbed) >= effort.least)
+    llvm::erase_if(samples, [&](const Sample &sample) { return !isUndisturbed(sample); });
+  auto values = [&](auto &&of) { return llvm::to_vector<0>(llvm::map_range(samples, of)); };
+  double clock = clockSeconds();
+  recordSeconds.clear();
+  for (size_t i = 0; i < records.size(); ++i) {
+    auto of = values([&](const Sample &sample) { return sample.records[i]; });
+    recordSeconds.push_back(std::max(lowerDecile({of.begin(), of.end()}) - clock, 1e-9));
+  }
+  auto overheads = values([](const Sample &sample) { return sample.overhead; });
+  llvm::sort(overheads);
+  overhead = std::max(overheads[overheads.size() / 2], 1e-9);
+  return true;
 }
 
 } // namespace llmpar::tool

@@ -55,12 +55,13 @@ public:
     double seconds = 0.1;       ///< to spend on steps
     int least = 5, most = 1000; ///< steps, after one for warming up
   };
-  /// Times every record. What the clock itself takes is not counted.
+  /// Times every record. What the clock itself takes is not counted, nor are steps in which something else used the
+  /// cores: a product that every step ends with tells (it takes up to half as much again to find enough others).
   bool timeRecords(Effort effort, Failure &failure);
   /// The lower decile over the steps, mean over the ranks: a disturbed step does not count.
   double seconds(size_t record) const { return recordSeconds[record]; }
-  /// Times whole steps; gives the lower decile.
-  bool timeSteps(Effort effort, double &seconds, Failure &failure);
+  /// What a step takes beside its records, median; behind timeRecords.
+  double overheadSeconds() const { return overhead; }
 
 private:
   const int64_t ranks;
@@ -73,14 +74,24 @@ private:
   std::vector<Filled> fills;
   ProbeBuffer disturbing[2];
   std::vector<double> recordSeconds;
+  double overhead = 0;
   llmpar_rt_program *program = nullptr;
   llmpar_rt_instance *instance = nullptr;
 
   ProbeBuffer place(const char *arena, int64_t &end, const std::string &type);
   std::string text() const;
+  void addCanary();
   bool open(Failure &failure);
   bool step(Failure &failure);
+  struct Sample {
+    std::vector<double> records; ///< mean of the ranks
+    double canary, overhead;     ///< of the slowest rank
+  };
+  Sample takeSample(std::vector<std::vector<double>> &before) const;
 };
+
+/// What a pair of readings of the clock takes.
+double clockSeconds();
 
 /// The value that a tenth of `values` lies below.
 double lowerDecile(std::vector<double> values);

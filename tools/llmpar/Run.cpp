@@ -42,20 +42,15 @@ int compileCommand(const Options &options) {
   }
   if (!result.ok)
     return failure.report(options);
-  // Written beside the target and renamed: nothing half written is ever at `path`.
-  std::error_code code;
-  std::string target = path == "-" ? path : path + ".partial";
-  {
-    llvm::raw_fd_ostream os(target, code);
-    if (!code && options.compileTo.empty())
+  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &os) { // nothing half written is ever at `path`
+    if (options.compileTo.empty())
       os.write(result.program.data(), result.program.size());
-    else if (!code)
+    else
       result.module->print(os, mlir::OpPrintingFlags().elideLargeElementsAttrs(64));
-  }
-  if (!code && path != "-")
-    code = llvm::sys::fs::rename(target, path);
-  if (code) {
-    failure.set(Usage, path + ": " + code.message());
+    return llvm::Error::success();
+  });
+  if (error) {
+    failure.set(Usage, path + ": " + llvm::toString(std::move(error)));
     return failure.report(options);
   }
   if (options.json)

@@ -1,6 +1,7 @@
 //===- Session.cpp - A model compiled and put on devices --------------------===//
 #include "Session.h"
 
+#include "llmpar/Cost/Quantity.h"
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Path.h"
@@ -68,6 +69,15 @@ void prepareContext(mlir::MLIRContext &context) {
   context.loadAllAvailableDialects();
 }
 
+llvm::Expected<int64_t> memoryLimit(const Options &options) {
+  llvm::Expected<double> bytes = parseQuantity(options.memory, Measure::Bytes);
+  constexpr double most = 1e18;
+  if (!bytes || (*bytes >= 1 && *bytes <= most))
+    return bytes ? llvm::Expected<int64_t>(static_cast<int64_t>(*bytes))
+                 : llvm::createStringError("--memory: " + llvm::toString(bytes.takeError()));
+  return llvm::createStringError("--memory=" + options.memory + ": a device has at least 1 B and at most 1000000 TB");
+}
+
 CompileResult compileFor(mlir::MLIRContext &context, const Options &options, const Given &given, const Method &method,
                          Progress &progress, Failure &failure) {
   CompileOptions compile;
@@ -82,7 +92,17 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   }
   compile.compileTo = options.compileTo;
   compile.search = method.search;
+  compile.training = method.training;
+  compile.shardOptimizer = method.shardOptimizer;
   compile.cluster = method.isBaseline ? "" : options.cluster;
+  if (!options.memory.empty() && !method.isBaseline) {
+    llvm::Expected<int64_t> limit = memoryLimit(options);
+    if (!limit) {
+      failure.set(Usage, llvm::toString(limit.takeError()));
+      return {};
+    }
+    compile.plan.memory = *limit;
+  }
   compile.plan.timeSeconds = options.timeLimit;
   compile.plan.progress = method.progress;
   compile.plan.inspect = method.inspect;
@@ -138,8 +158,8 @@ bool Session::openProgram(const Options &options, const Given &given, const Meth
   llmpar_rt_code code;
   if (llvm::StringRef(options.model).ends_with(".llmpar")) {
     if (!options.mesh.empty() || options.layout != "single" || !options.pins.empty() || !options.dims.empty() ||
-        !options.dumpDir.empty() || !options.planFile.empty() || !options.deviceConfiguration.empty())
-      return failure.set(Usage, options.model + " is compiled: --mesh, --layout, --plan, --device-config, --shard, --dim and --dump-dir belong to "
+        !options.dumpDir.empty() || !options.planFile.empty() || !options.deviceConfiguration.empty() || !options.memory.empty())
+      return failure.set(Usage, options.model + " is compiled: --mesh, --layout, --plan, --device-config, --shard, --dim, --memory and --dump-dir belong to "
                                                 "`llmpar compile`");
     code = llmpar_rt_program_open(options.model.c_str(), &program_);
   } else {
@@ -223,6 +243,13 @@ bool Session::makeUpInputs(llvm::ArrayRef<rt::TensorInfo> infos, Failure &failur
     input = madeUp_.back().get();
   }
   return true;
+}
+
+rt::HostTensor *Session::madeUp(llvm::StringRef name) const {
+  for (const std::unique_ptr<rt::HostTensor> &tensor : madeUp_)
+    if (tensor->name == name)
+      return tensor.get();
+  return nullptr;
 }
 
 bool Session::step(Failure &failure) {

@@ -49,12 +49,17 @@ bool readInputs(const Options &options, Given &given, Failure &failure);
 /// For commands that compare.
 bool readExpected(const Options &options, Given &given, Failure &failure);
 
+/// Bytes of --memory, which was given. Errors say what is wrong with the text and what would be right.
+llvm::Expected<int64_t> memoryLimit(const Options &options);
+
 /// Compiles `options.model` with the given inputs' shapes; `mesh` and `layout` override those of the options.
 struct Method {
   std::string mesh, layout;
   bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
   rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
   bool search = false; ///< find a layout by search that has a rule too
+  std::optional<BuildTrainingStepOptions> training = std::nullopt; ///< make the graph a training step
+  bool shardOptimizer = false;                                     ///< CompileOptions::shardOptimizer
   std::function<bool(const Mesh &, const SolveProgress &)> progress = nullptr; ///< of a search; false stops it
   std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect = nullptr; ///< PlanLimits::inspect
 };
@@ -73,6 +78,8 @@ public:
   void compareExpected(const Options &options, std::vector<rt::NamedComparison> &comparisons) const;
   bool writeOutputs(Failure &failure) const;
 
+  /// The input of that name, if its values were made up: they may be changed between steps. Else null.
+  rt::HostTensor *madeUp(llvm::StringRef name) const;
   const std::vector<rt::HostTensor> &outputs() const { return outputs_; }
   const std::vector<const rt::HostTensor *> &inputs() const { return inputs_; }
   llmpar_rt_stats stats() const;

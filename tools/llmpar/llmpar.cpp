@@ -1,4 +1,5 @@
 //===- llmpar.cpp - Compile, run, verify and measure models -----------------===//
+#include "../CommandLine.h"
 #include "Commands.h"
 #include "Session.h"
 
@@ -29,6 +30,8 @@ static cl::SubCommand exportSub("export", "write a layout for JAX, PyTorch, Mega
 static cl::SubCommand diffSub("diff", "print what differs between two plans");
 static cl::SubCommand clusterSub("cluster", "list or show the shipped clusters, or measure this machine: list, show <name>, probe");
 static cl::SubCommand compareSub("compare", "predict (and measure) every parallelization method side by side");
+static cl::SubCommand trainSub("train", "train a model on a file of tokens");
+static cl::SubCommand dataSub("data", "make a file of tokens from text, one for each byte");
 static cl::SubCommand inspectSub("inspect", "print what a model or a program contains");
 
 struct Command {
@@ -45,6 +48,8 @@ static const Command commands[] = {{'c', compileSub, compileCommand},
                                    {'d', diffSub, diffCommand},
                                    {'k', clusterSub, clusterCommand},
                                    {'m', compareSub, compareCommand},
+                                   {'t', trainSub, trainCommand},
+                                   {'a', dataSub, dataCommand},
                                    {'i', inspectSub, inspectCommand}};
 
 static cl::OptionCategory category("llmpar options");
@@ -72,6 +77,14 @@ public:
     defaults.repeat = 20;
     defaults.method = "auto";
     defaults.timeLimit = 60;
+    defaults.trainSteps = 100;
+    defaults.optimizer = "adamw";
+    defaults.rate = 1e-3;
+    defaults.schedule = "constant";
+    defaults.beta1 = 0.9;
+    defaults.beta2 = 0.999;
+    defaults.adamEpsilon = 1e-8;
+    defaults.logInterval = 10;
 #define LLMPAR_OPTION(kind, type, field, flag, commands, value, help)                                                  \
   make##kind<type>(defaults.field, flag, commands, value, help);
 #include "llmpar/Driver/Options.def"
@@ -86,7 +99,7 @@ public:
 
 private:
   Options defaults;
-  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxmdik"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
+  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxmdikta"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
   cl::opt<std::string> other{cl::Positional, InCommands{"dk"}, cl::desc("<plan.json | cluster>"), cl::init("")};
   std::vector<std::function<void()>> readers;
 
@@ -110,7 +123,9 @@ static const char overview[] =
     "  llmpar verify model.onnx --data test_data_set_0 --mesh tp=4 --layout tensor\n"
     "  llmpar bench model.onnx --dim batch=1 --dim seq=512 --mesh tp=2 --layout tensor\n"
     "  llmpar plan model.onnx --dim batch=8 --dim seq=2048 --cluster dgx-h100 -o plan.json\n"
-    "  llmpar cluster probe -o machine.yaml\n\n"
+    "  llmpar cluster probe -o machine.yaml\n"
+    "  llmpar data book.txt -o tokens.bin\n"
+    "  llmpar train gpt.onnx --dim batch=8 --dim seq=128 --data tokens.bin --train-iters 500 --mesh dp=2 --layout data\n\n"
     "Exit codes: 0 ok, 1 compile error, 2 usage, 3 mismatch, 4 does not fit, 5 device failure, 70 internal error.\n";
 
 /// A script that repeats this command and leaves the IR of every phase; returns its path.
@@ -133,7 +148,7 @@ static std::string writeReproducer(const Command &command, llvm::ArrayRef<char *
   os << "\nexec";
   for (const char *argument : arguments)
     quote(argument);
-  if (command.key != 'i' && command.key != 'd' && command.key != 'k')
+  if (command.key != 'i' && command.key != 'd' && command.key != 'k' && command.key != 'a')
     quote((path + ".phases").str().insert(0, "--dump-dir="));
   os << "\n";
   return path.str().str();
@@ -157,47 +172,34 @@ static int guarded(const Command &command, const Options &options, llvm::ArrayRe
   return Internal;
 }
 
+/// What is wrong with the options of a command before it looks at any file but its model; empty: nothing.
+static std::string problemWith(const Command &command, const Options &options) {
+  bool needsModel = command.key != 'k' && (command.key != 'i' || !options.ops);
+  if (needsModel && options.model.empty())
+    return "which model? Usage: llmpar " + command.sub.getName().str() + " <model.onnx> [options]";
+  if (needsModel && !llvm::sys::fs::exists(options.model))
+    return options.model + ": no such file";
+  rt::LaneMode lanes;
+  if (rt::Status status = rt::parseLaneMode(options.lanes, lanes); !status.ok())
+    return "--lanes: " + status.message();
+  if (!(options.timeLimit > 0))
+    return "--time-limit is a number of seconds above 0";
+  if (!(options.atol >= 0 && options.rtol >= 0) || options.repeat < 1)
+    return "--atol and --rtol are numbers of at least 0, --repeat is at least 1";
+  return "";
+}
+
 static int main(int argc, char **argv) {
   static CommandLine line;
-  cl::HideUnrelatedOptions(category); // libLLVM brings hundreds
-  for (const Command &command : commands)
-    cl::HideUnrelatedOptions(category, command.sub);
-  std::string errors;
-  llvm::raw_string_ostream os(errors);
-  if (!cl::ParseCommandLineOptions(argc, argv, overview, &os)) {
-    llvm::errs() << errors;
+  const Command *command = parseCommandLine<Command>(commands, category, argc, argv, overview);
+  if (!command)
+    return Usage;
+  Options options = line.result();
+  if (std::string problem = problemWith(*command, options); !problem.empty()) {
+    llvm::errs() << "error: " << problem << "\n";
     return Usage;
   }
-  for (const Command &command : commands) {
-    if (!command.sub)
-      continue;
-    Options options = line.result();
-    bool needsModel = command.key != 'k' && (command.key != 'i' || !options.ops);
-    if (needsModel && options.model.empty()) {
-      llvm::errs() << "error: which model? Usage: llmpar " << command.sub.getName() << " <model.onnx> [options]\n";
-      return Usage;
-    }
-    if (needsModel && !llvm::sys::fs::exists(options.model)) {
-      llvm::errs() << "error: " << options.model << ": no such file\n";
-      return Usage;
-    }
-    rt::LaneMode lanes;
-    if (rt::Status status = rt::parseLaneMode(options.lanes, lanes); !status.ok()) {
-      llvm::errs() << "error: --lanes: " << status.message() << "\n";
-      return Usage;
-    }
-    if (!(options.timeLimit > 0)) {
-      llvm::errs() << "error: --time-limit is a number of seconds above 0\n";
-      return Usage;
-    }
-    if (!(options.atol >= 0 && options.rtol >= 0) || options.repeat < 1) {
-      llvm::errs() << "error: --atol and --rtol are numbers of at least 0, --repeat is at least 1\n";
-      return Usage;
-    }
-    return guarded(command, options, llvm::ArrayRef(argv, argc));
-  }
-  llvm::errs() << "error: which command? compile, run, verify, bench, plan, export, diff, cluster or inspect; see llmpar --help\n";
-  return Usage;
+  return guarded(*command, options, llvm::ArrayRef(argv, argc));
 }
 
 } // namespace llmpar::tool

@@ -8,6 +8,9 @@
 //            shard k: every rank's result is a partial sum.
 //   reshape  [6,4] -> [3,8] is "(a b) c -> a (b c)": only a is the major factor everywhere,
 //            so only a can be sharded.
+//   softmax  "b k -> b k ; combine(k)"
+//            shard k: every rank has its part of the result, but needs the maximum and the sum over all
+//            parts: llmpar-decompose-split-reductions makes the op primitive ones and reductions.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_CORE_FACTORRULE_H
@@ -28,8 +31,14 @@ enum class FactorKind : uint8_t {
   Max,
   Min,
   Prod,
+  Combine,     ///< the result is complete, but the op must be decomposed: it reduces over the axes inside
   Whole,       ///< must not be sharded
 };
+
+/// True if sharding such a factor leaves a result that is partial.
+constexpr bool isReduction(FactorKind kind) {
+  return kind == FactorKind::Sum || kind == FactorKind::Max || kind == FactorKind::Min || kind == FactorKind::Prod;
+}
 
 struct Factor {
   std::string name;

@@ -52,7 +52,7 @@ struct EfficiencyCurve {
 enum class KernelClass : uint8_t { Matmul, Elementwise, Transcendental, Rows, Move };
 
 /// What one kernel takes, measured: launch + runs * run + flops / (peak * f(flops)) + bytes / (bandwidth * b(bytes)).
-/// A sum, because a processor core does one after the other. FLOPs count only for matrix products.
+/// A sum, because a processor core does one after the other; at least the device's launch. FLOPs count only for matrix products.
 struct KernelSpeed {
   Seconds launchSeconds = 0;
   Seconds runSeconds = 0; ///< of each contiguous run of elements that the kernel treats at once: a row, a batch
@@ -94,6 +94,13 @@ struct MeasuredCollective {
   Seconds at(Bytes bytes) const;
 };
 
+/// What a step of so many CPU devices takes beside their records: the caller wakes their threads and learns that all
+/// have ended.
+struct StepOverhead {
+  int64_t ranks = 1;
+  Seconds seconds = 0;
+};
+
 enum class Topology : uint8_t { Ring, Switch, SharedMemory };
 
 struct NetworkDimension {
@@ -123,11 +130,14 @@ struct Cluster {
   // What CPU devices of one machine share; 0: nothing.
   double hostCores = 0;                         ///< more busy devices take turns; two threads of one core are less than 2
   double hostMemoryBandwidthBytesPerSecond = 0; ///< of all devices together
-  Seconds stepSeconds = 0;                      ///< to start a step on all devices and to learn that all have ended
+  llvm::SmallVector<StepOverhead, 4> stepOverheads; ///< sorted by ranks; none: nothing
   std::optional<NetworkDimension> scaleOut; ///< what joins several of these; its size means nothing
 
   /// Number of devices.
   int64_t ranks() const;
+  /// Of a step on `ranks` devices: a straight line between those that are stated, in proportion to ranks behind the
+  /// last one.
+  Seconds stepSeconds(int64_t ranks) const;
   /// Device of a rank of [0, ranks()).
   const DeviceSpec &device(int64_t rank) const;
 };

@@ -51,6 +51,7 @@ llvm::StringRef binaryName(int64_t kind);
 std::optional<int64_t> reduceKind(llvm::StringRef name);
 std::optional<int64_t> scatterReduction(llvm::StringRef name); ///< none add mul min max
 bool isComparison(llvm::StringRef binaryKind);                 ///< the result is bool
+bool isDifferentiable(llvm::StringRef unaryKind);              ///< `unary_grad` knows its derivative
 
 /// The reduction name ("sum") of a factor kind that leaves partial results.
 llvm::StringRef reductionName(FactorKind kind);

@@ -38,6 +38,11 @@ def Llmpar_Dialect : Dialect {
     /// On the module: the ONNX file's name, and the folder that external weights are relative to.
     static constexpr llvm::StringLiteral kModel = "llmpar.model";
     static constexpr llvm::StringLiteral kModelDir = "llmpar.model_dir";
+    /// On a weight: a step gives it a new value, which is the function result that has its symbol as `llmpar.next`.
+    /// From llmpar-place-state on, the value before the step is the argument that has it as `llmpar.state`.
+    static constexpr llvm::StringLiteral kMutable = "llmpar.mutable";
+    static constexpr llvm::StringLiteral kNext = "llmpar.next";
+    static constexpr llvm::StringLiteral kState = "llmpar.state";
   }];
 }
 

@@ -47,10 +47,12 @@ def MeshOp : Llmpar_Op<"mesh", [Symbol]> {
   let assemblyFormat = "$sym_name custom<MeshAxes>($axes, $sizes) attr-dict";
   let hasVerifier = 1;
 }
+def ExternalArrayAttr : TypedArrayAttrBase<ExternalAttr, "parts of files">;
 def WeightOp : Llmpar_Op<"weight", [Symbol]> {
-  let summary = "a model parameter, by reference to a file";
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRanked>:$type, ExternalAttr:$source);
-  let assemblyFormat = "$sym_name `:` $type `from` $source attr-dict";
+  let summary = "a model parameter, by reference to a file; of several sources each is an equal part of dimension 0";
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyRanked>:$type, ExternalArrayAttr:$sources);
+  let assemblyFormat = "$sym_name `:` $type `from` custom<Sources>($sources) attr-dict";
+  let hasVerifier = 1;
 }
 def LoadWeightOp : FactorOp<"load_weight", "", "", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a weight; any sharding of it is free";
@@ -128,6 +130,23 @@ def ConvOp : InferredFactorOp<"conv", "", ""> {
                        DenseI64ArrayAttr:$dilations);
   let results = (outs AnyRanked:$result);
   let assemblyFormat = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+def ExpertsOp : InferredFactorOp<"experts", ""> {
+  let summary = "mixture of experts: sum over e of routing[.., e] * down[e] (f(up[e] x) or f(gate[e] x) * up[e] x)";
+  let description = [{
+    x [.., h], routing [.., e], up and gate [e, f, h], down [e, g, f] give [.., g]; f is the unary `kind`. An expert
+    whose routing weight of a token is exactly 0 is not computed for it, so that it adds 0 whatever its weights hold.
+    At most `k` of `experts` weights of a token are not 0; work is counted with k / experts of them.
+    Rule: "... h, ... e, e f h, e g f, e f h -> ... g ; sum(e) sum(f) whole(h)".
+  }];
+  let arguments = (ins AnyRanked:$x, AnyRanked:$routing, AnyRanked:$up, AnyRanked:$down, Optional<AnyRanked>:$gate,
+                       StrAttr:$kind, DefaultValuedAttr<F64Attr, "1.0">:$alpha, DefaultValuedAttr<F64Attr, "0.0">:$beta,
+                       I64Attr:$k, I64Attr:$experts);
+  let results = (outs AnyRanked:$result);
+  let assemblyFormat = [{
+    $kind $x `,` $routing `up` $up `down` $down (`gate` $gate^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
 }
 
 //===-- Reductions and normalisation ------------------------------------------===//
@@ -283,7 +302,22 @@ def AllReduceOp : CollectiveOp<"all_reduce", (ins StrAttr:$reduction)>;
 def AllGatherOp : CollectiveOp<"all_gather", (ins I64Attr:$dim)>;
 def ReduceScatterOp : CollectiveOp<"reduce_scatter", (ins StrAttr:$reduction, I64Attr:$dim)>;
 def AllToAllOp : CollectiveOp<"all_to_all", (ins I64Attr:$split_dim, I64Attr:$concat_dim)>;
+// Collectives of the tokens of a mixture of experts: rows of x that the experts here, or there, take.
+class TokenCollectiveOp<string mnemonic> : Llmpar_Op<mnemonic, [Pure]> {
+  let arguments = (ins AnyRanked:$x, AnyRanked:$routing, StrAttr:$axis, I64Attr:$dim, I64Attr:$k);
+  let results = (outs AnyRanked:$result);
+  let assemblyFormat = "$axis $x `,` $routing attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def DispatchOp : TokenCollectiveOp<"dispatch"> {
+  let summary = "all_gather of the tokens whose routing to the experts here is not 0; the others' rows are 0";
+}
+def CombineOp : TokenCollectiveOp<"combine"> {
+  let summary = "reduce_scatter (sum) of the tokens whose routing to a member's experts is not 0; others add nothing";
+}
 def AllSliceOp : CollectiveOp<"all_slice", (ins I64Attr:$dim)> {
   let summary = "keep this rank's part of a dimension; no communication";
 }
+
+include "llmpar/Dialect/TrainingOps.td"
 #endif // LLMPAR_OPS_TD

@@ -10,6 +10,7 @@
 #define LLMPAR_DRIVER_COMPILE_H
 
 #include "llmpar/Planning/PlanDocument.h"
+#include "llmpar/Training/Passes.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -31,10 +32,12 @@ struct PlanLimits {
 
 struct CompileOptions {
   std::string mesh;                ///< "dp=2,tp=2"; empty: one device
-  std::string layout = "single";   ///< single, data, tensor, hybrid by rule; auto, sequence, gathered by search
+  std::string layout = "single";   ///< single, data, tensor, hybrid by rule; auto, sequence, expert, gathered by search
   std::string cluster;             ///< name or file, for a layout by search; empty: as many CPU devices as the mesh has ranks
   bool search = false;             ///< find a layout by search that has a rule too
   PlanLimits plan;
+  std::optional<BuildTrainingStepOptions> training; ///< make the graph a training step
+  bool shardOptimizer = false;     ///< of a training step: over the data axis (ZeRO stages 1 and 2)
   std::string planFile;            ///< replay this plan (Planning/PlanDocument.h) instead of choosing a layout
   std::string deviceConfiguration; ///< pin tensors as the model's multi-device annotations of this name say
   std::vector<std::string> pins;   ///< "name-pattern=[axis,-,...]"
@@ -49,6 +52,7 @@ struct CompileResult {
   bool ok = false;
   bool isUsageError = false;                ///< an option was wrong, not the model
   bool doesNotFit = false;                  ///< no plan fits into the devices' memory
+  bool doesNotApply = false;                ///< the method splits something that the model does not have
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
   std::optional<ShardingPlan> plan;         ///< of a layout by search
   std::optional<Cluster> cluster;           ///< that it was planned for

@@ -3,6 +3,7 @@
 #define LLMPAR_DRIVER_PIPELINES_H
 
 #include "llmpar/Core/Sharding.h"
+#include "llmpar/Training/Passes.h"
 #include "mlir/Pass/PassManager.h"
 
 namespace llmpar {
@@ -19,7 +20,10 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 
 /// One function per phase of Phases.h that is made of passes.
 void buildSimplify(mlir::OpPassManager &pm);
-void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins);
+void buildFuse(mlir::OpPassManager &pm);
+void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options);
+void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins,
+                 bool shardOptimizer = false);
 /// The layout phase of a search: what comes before planShardings, and behind it.
 void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins);
 void buildAfterPlan(mlir::OpPassManager &pm);

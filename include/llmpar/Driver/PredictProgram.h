@@ -21,8 +21,15 @@ struct CollectiveTraffic {
   Seconds seconds = 0; ///< of the calls themselves, not of waiting
 };
 
+/// What a record is predicted to take, once it runs.
+struct PredictedRecord {
+  std::string kernel; ///< as in measuredKernelNames ("unary gelu", "matmul weight"), or the collective's
+  Seconds seconds = 0;
+};
+
 struct ProgramPrediction {
   StepTime step;
+  std::vector<std::vector<PredictedRecord>> records; ///< of each rank, in file order
   std::vector<CollectiveTraffic> traffic; ///< of the rank that sends most
   MemoryByKind memory;                    ///< of the rank that holds most
   int64_t totalBytes = 0;                 ///< of all ranks

@@ -75,6 +75,9 @@ def InputOp : IoOp<"input"> {
 def OutputOp : IoOp<"output"> {
   let summary = "a global output";
 }
+def StateOp : IoOp<"state"> {
+  let summary = "a global tensor that every step reads and gives a new value, in place";
+}
 def RankOp : Exec_RegionOp<"rank"> {
   let summary = "the program of one rank; bytes of the arenas weights, activations, staging";
   let arguments = (ins I64Attr:$rank, DenseI64ArrayAttr:$arenas);
@@ -103,6 +106,9 @@ def SliceInOp : SliceOp<"slice_in", "to"> {
 }
 def SliceOutOp : SliceOp<"slice_out", "from"> {
   let summary = "box [starts, starts + buffer) of a global output that this rank writes";
+}
+def SliceStateOp : SliceOp<"slice_state", "at"> {
+  let summary = "box [starts, starts + buffer) of a state that this rank holds";
 }
 class EntryOp<string mnemonic> : Exec_RegionOp<mnemonic> {
   let assemblyFormat = "attr-dict-with-keyword $body";

@@ -1,7 +1,7 @@
 //===- Passes.h - From shardings to collectives on local tensors -*- C++ -*-===//
 //
-// In order: [ShardInputs, ApplyPins] PropagateShardings, InsertReshards,
-// LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
+// In order: [ShardInputs, ApplyPins] PropagateShardings, DecomposeSplitReductions,
+// InsertReshards, LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
 // has its global type; shardings are attributes (see LlmparDialect.td).
 //
 //===----------------------------------------------------------------------===//

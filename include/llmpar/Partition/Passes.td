@@ -34,6 +34,30 @@ def PropagateShardings : PartitionPass<"llmpar-propagate-shardings"> {
   }];
   let options = [Option<"tensorAxis", "tensor-axis", "std::string", "\"\"", "axis of tensor parallelism, if any">];
 }
+def DecomposeSplitReductions : PartitionPass<"llmpar-decompose-split-reductions"> {
+  let summary = "Replace each softmax, norm or arg_reduce whose axis is split by primitive ops";
+  let description = [{
+    An op that is split over a `combine` factor needs statistics over all shards: it becomes the primitive ops of
+    llmpar/Dialect/Decompositions.h, whose maxima and sums are partial. Where a softmax feeds nothing but a product
+    over its axis (attention with split keys), the division follows the product, so that the sum is reduced while the
+    product runs. Reads `llmpar.in` and `llmpar.out`, and writes them on the new ops.
+  }];
+}
+def ShardOptimizer : PartitionPass<"llmpar-shard-optimizer"> {
+  let summary = "Let each rank of an axis step a part of the parameters (ZeRO stages 1 and 2)";
+  let description = [{
+    Behind llmpar-propagate-shardings. An optimizer's op that does not use the axis is split over it along its largest
+    dimension, states included; the gradient is reduced and scattered, the new parameter gathered.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"\"", "mesh axis">];
+}
+def PlaceState : PartitionPass<"llmpar-place-state"> {
+  let summary = "Make weights that steps change arguments, each with one sharding between steps";
+  let description = [{
+    A weight with `llmpar.mutable` becomes an argument with `llmpar.state`, sharded as its first user takes it; other
+    users get a reshard, and so does its next value, the function result with `llmpar.next`.
+  }];
+}
 def InsertReshards : PartitionPass<"llmpar-insert-reshards"> {
   let summary = "Insert a reshard where a value's sharding differs from what its user needs";
 }
@@ -42,6 +66,14 @@ def LowerReshards : PartitionPass<"llmpar-lower-reshards"> {
 }
 def CombineCollectives : PartitionPass<"llmpar-combine-collectives"> {
   let summary = "Turn an all-reduce whose every use keeps a slice into a reduce-scatter";
+}
+def RouteTokens : PartitionPass<"llmpar-route-tokens"> {
+  let summary = "Exchange tokens only with the ranks whose experts take them";
+  let description = [{
+    Where the experts of a mixture are split over the axis that its tokens are split over, an all_gather of the tokens
+    becomes a dispatch, and the reduce_scatter of the result a combine: the same values, but only rows are sent whose
+    routing weights for the receiver's (sender's) experts are not all 0.
+  }];
 }
 def LocalizeShapes : PartitionPass<"llmpar-localize-shapes"> {
   let summary = "Give every value the shape of its largest shard";

@@ -17,13 +17,17 @@ struct SolveProgress {
 struct SolveOptions {
   double timeLimitSeconds = 60; ///< the best plan so far is returned then
   double gapLimit = 0;          ///< stop when the gap is at most this
+  int64_t costLimit = kForbidden; ///< only plans that cost less are of interest; a bound this high ends the search
+  /// Prices: where equal blocks repeat, stop with the plan and the bound that prices of memory give.
+  enum class Effort { Prices, Exact } effort = Effort::Exact;
   /// Called now and then; returning false stops the search as a time limit does.
   llvm::function_ref<bool(const SolveProgress &)> progress = nullptr;
 };
 
 /// Solves a problem: presolve, lower bound, primal search, and an exact search where the rest is small.
 /// Deterministic: the same problem gives the same plan as long as the time limit is not met.
-/// A plan without choices means: none exists (lowerBound == kForbidden), or none was found in time.
+/// A plan without choices means: none exists below the cost limit (lowerBound == costLimit), or none was found in time
+/// or with that effort.
 Plan solve(const PlanProblem &problem, const SolveOptions &options = {});
 
 /// Tries all combinations. For tests: at most a few million of them.

@@ -23,6 +23,7 @@ struct PlacedTensor {
   std::string name; ///< as the model file says it
   Shape shape;      ///< global
   Sharding sharding;
+  int64_t parts = 1; ///< tensors of the file that it stacks in dimension 0 (the weights of experts)
 };
 
 /// How an op splits a weight that it reads.

@@ -16,6 +16,7 @@ enum class Method : uint8_t {
   Data,     ///< the batch
   Tensor,   ///< features, heads, vocabulary
   Sequence, ///< the sequence; anything but the batch where no weight is involved (attention); weights are whole
+  Expert,   ///< the experts of mixtures, always; elsewhere the tokens, as batch or sequence, over the same axis
   Gathered, ///< as Data, with weights split at rest and gathered for use
   Hybrid,   ///< the first axis as Data, the others as Tensor
   Auto,     ///< anything
@@ -30,6 +31,7 @@ inline constexpr MethodName methodNames[] = {
     {Method::Data, "data", "the batch split over the devices"},
     {Method::Tensor, "tensor", "features, heads and vocabulary split"},
     {Method::Sequence, "sequence", "the sequence split, weights whole"},
+    {Method::Expert, "expert", "experts split, tokens split over the same devices and sent to their experts"},
     {Method::Gathered, "gathered", "the batch split, weights split at rest and gathered for use"},
     {Method::Hybrid, "hybrid", "the batch over the first axis, features over the others"},
     {Method::Auto, "auto", "the cheapest of all splits"},
@@ -38,7 +40,7 @@ llvm::StringRef nameOf(Method method);
 std::optional<Method> methodOf(llvm::StringRef name);
 
 /// What a dimension of a value is, or a factor of an op.
-enum class DimRole : uint8_t { Other, Batch, Sequence };
+enum class DimRole : uint8_t { Other, Batch, Sequence, Expert };
 
 /// Roles of all dimensions, from the first input's first (batch) and the first integer input's second dimension
 /// (sequence) forward through the factor rules. Inputs share roles by the names of their symbolic dimensions,
@@ -53,6 +55,9 @@ public:
 private:
   llvm::DenseMap<mlir::Value, llvm::SmallVector<DimRole, 4>> roles;
 };
+
+/// True if a function has a mixture of experts (llmpar.experts), which Method::Expert needs.
+bool hasExperts(mlir::Block &body);
 
 /// True if `axis` may split a factor of this role; `isWeightFactor`: a weight of the op has it.
 bool allows(Method method, AxisId axis, DimRole role, bool isWeightFactor);

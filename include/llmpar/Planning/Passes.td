@@ -9,7 +9,7 @@ def PlanShardings : Pass<"llmpar-plan-shardings", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"cluster", "cluster", "std::string", "\"\"", "name or file of a cluster, e.g. dgx-h100">,
-    Option<"method", "method", "std::string", "\"auto\"", "single, data, tensor, sequence, gathered, hybrid or auto">,
+    Option<"method", "method", "std::string", "\"auto\"", "single, data, tensor, sequence, expert, gathered, hybrid or auto">,
     Option<"memory", "memory", "int64_t", "0", "bytes of a device; 0: what the cluster says">
   ];
   let dependentDialects = ["::llmpar::LlmparDialect"];

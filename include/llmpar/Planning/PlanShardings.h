@@ -22,7 +22,7 @@ struct PlanRequest {
   Method method = Method::Auto;
   std::optional<Mesh> mesh;           ///< none: the best of all that the devices can form; its ranks are the cluster's
   std::optional<int64_t> memoryLimit; ///< bytes of a device; none: what the cluster says
-  double timeLimitSeconds = 60;       ///< of all meshes together, in equal shares; the best plan so far is taken then
+  double timeLimitSeconds = 60;       ///< of all meshes together; the best plan so far is taken then
   double gapLimit = 0.01;             ///< a plan this close to its bound is good enough, where memory makes proving more long
   /// As SolveOptions::progress; `mesh` is the one that is searched.
   llvm::function_ref<bool(const Mesh &mesh, const SolveProgress &)> progress = nullptr;
@@ -36,6 +36,7 @@ struct MeshResult {
   Plan plan; ///< costs in picoseconds
   int64_t nodes = 0, edges = 0;
   double buildSeconds = 0, solveSeconds = 0;
+  bool loses = false; ///< left without a plan: its bound is not below that of another mesh by more than the gap limit
 };
 
 struct ShardingPlan {
@@ -55,12 +56,20 @@ struct FoundPlan {
 /// Where all devices are alike and one network joins them, x=2,y=4 is x=4,y=2 with other names: Auto takes one.
 llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method);
 
-/// The request's meshes, checked. Errors: no @main with a body; the mesh does not have the cluster's number of ranks.
+/// The error of a method that splits something that the model does not have: expert without a mixture of experts.
+struct MethodDoesNotApply : llvm::ErrorInfo<MethodDoesNotApply> {
+  static char ID;
+  void log(llvm::raw_ostream &os) const override;
+  std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
+};
+
+/// The request's meshes, checked. Errors: no @main with a body; the mesh does not have the cluster's number of ranks;
+/// MethodDoesNotApply.
 llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(mlir::ModuleOp module, const PlanRequest &request);
 
-/// The problem of @main on a mesh, with the request's memory limit.
+/// The problem of @main on a mesh, with the request's memory limit. `facts`: as in ShardingProblem.
 std::unique_ptr<ShardingProblem> buildProblem(mlir::ModuleOp module, const PlanRequest &request, const Mesh &mesh,
-                                              bool splitAtRest);
+                                              bool splitAtRest, std::shared_ptr<GraphFacts> facts = nullptr);
 
 /// Searches every mesh and writes nothing. Errors: those of meshesOf.
 llvm::Expected<FoundPlan> findShardings(mlir::ModuleOp module, const PlanRequest &request);

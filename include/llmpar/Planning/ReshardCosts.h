@@ -13,6 +13,14 @@ namespace llmpar {
 /// Index of a sharding in a ReshardCosts; equal shardings have equal numbers.
 using ShardingId = int;
 
+/// Of a reshard of tokens (rows of the last dimension) to or from llmpar.experts: over the axes that experts are split
+/// over, as bits, a row goes to `copies` of the ranks at most. Then it is a dispatch or combine (llmpar-route-tokens).
+struct TokenRouting {
+  unsigned axes = 0;
+  int64_t copies = 0;
+  auto operator<=>(const TokenRouting &) const = default;
+};
+
 /// A mesh on a cluster: what moving between two shardings of a tensor costs.
 class ReshardCosts {
 public:
@@ -24,7 +32,7 @@ public:
   const Sharding &operator[](ShardingId id) const { return shardings[id]; }
 
   /// Picoseconds; kForbidden where `to` is partial over an axis that `from` is not.
-  int64_t between(ShardingId from, ShardingId to, mlir::RankedTensorType type);
+  int64_t between(ShardingId from, ShardingId to, mlir::RankedTensorType type, TokenRouting routing = {});
 
 private:
   using Key = std::vector<int64_t>;
@@ -32,10 +40,10 @@ private:
   const Cluster cluster_;
   std::vector<Sharding> shardings;
   std::map<Key, ShardingId> ids;
-  std::map<std::tuple<ShardingId, ShardingId, const void *>, int64_t> known;
+  std::map<std::tuple<ShardingId, ShardingId, const void *, TokenRouting>, int64_t> known;
   std::map<std::tuple<int, AxisId, int64_t>, Seconds> collectives;
 
-  Seconds stepTime(const ReshardStep &step, const Sharding &before, mlir::RankedTensorType type);
+  Seconds stepTime(const ReshardStep &step, const Sharding &before, mlir::RankedTensorType type, TokenRouting routing);
 };
 
 /// Bytes of an element of `type`; an i1 takes one.

@@ -19,8 +19,9 @@ namespace llmpar {
 class ShardingProblem {
 public:
   /// `body` is the block of a function in canonical form, with pins as `llmpar.out`. The memory limit is the
-  /// smallest device's memory.
-  ShardingProblem(mlir::Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest = false);
+  /// smallest device's memory. `facts`: of that block; null: this makes them.
+  ShardingProblem(mlir::Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest = false,
+                  std::shared_ptr<GraphFacts> facts = nullptr);
 
   const PlanProblem &problem() const { return problem_; }
   void setMemoryLimit(int64_t bytes) { problem_.memoryLimit = bytes; }
@@ -48,13 +49,19 @@ private:
   std::vector<Node> nodes_;
   llvm::DenseMap<mlir::Operation *, int64_t> position_;
   llvm::DenseMap<mlir::Value, int> nodeOf; ///< input, or op of a result, or kept value: where users take it from
-  std::map<std::tuple<std::vector<ShardingId>, std::vector<ShardingId>, const void *>, int> matrices;
+  /// What tokens an edge carries, by strategy of its first or second node; both empty: none.
+  struct EdgeRouting {
+    std::vector<TokenRouting> from, to;
+    auto operator<=>(const EdgeRouting &) const = default;
+  };
+  std::map<std::tuple<std::vector<ShardingId>, std::vector<ShardingId>, const void *, EdgeRouting>, int> matrices;
 
   void addArgument(mlir::BlockArgument argument);
   void addOp(mlir::Operation &op, int64_t position);
   void addKept(mlir::OpResult value, int opNode, int64_t position);
   void addEdge(int from, int to, const std::vector<ShardingId> &have, const std::vector<ShardingId> &want,
-               mlir::RankedTensorType type);
+               mlir::RankedTensorType type, const EdgeRouting &routing = {});
+  std::vector<TokenRouting> routingOf(mlir::Operation *op, const StrategySet &set) const;
   int64_t lastUse(mlir::Value value) const;
 };
 

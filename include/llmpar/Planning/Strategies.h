@@ -21,11 +21,13 @@ struct Strategy {
   FactorShardings factors;
   llvm::SmallVector<ShardingId, 3> operands;
   llvm::SmallVector<ShardingId, 1> results;
-  int64_t cost = 0;        ///< picoseconds of the kernel on the slowest device, and of gathering weights
+  int64_t cost = 0;        ///< picoseconds of the kernel on the slowest device (of an op that is computed by parts, of
+                           ///< all its kernels and reductions), and of gathering weights
   int64_t gatherCost = 0;  ///< of them, those of gathering weights
   std::vector<Sharding> rest; ///< of each operand, if weights are split further at rest; else empty
   int64_t weightBytes = 0;    ///< of the shards of weights at rest, and of what is computed from weights alone
   int64_t gatheredBytes = 0;  ///< of weights that are gathered for use
+  int64_t scratchBytes = 0;   ///< inside an op that is computed by parts
   int64_t resultBytes = 0;
 };
 using StrategySet = std::vector<Strategy>;
@@ -40,10 +42,19 @@ private:
   llvm::DenseSet<mlir::Value> all, weights;
 };
 
+/// What strategies need to know of a graph, whatever the mesh: a search makes it once for all meshes.
+struct GraphFacts {
+  explicit GraphFacts(mlir::Block &body) : free(body), roles(body, rules) {}
+  RuleCache rules;
+  FreeValues free;
+  DimRoles roles;
+  ShardingUnits units;
+};
+
 /// Strategies of a function's ops; equal ops share a set.
 class Strategies {
 public:
-  Strategies(mlir::Block &body, Method method, ReshardCosts &costs, bool splitAtRest = false);
+  Strategies(std::shared_ptr<GraphFacts> facts, Method method, ReshardCosts &costs, bool splitAtRest = false);
 
   /// All ways to split the op's factors that the method allows, whole included. Never empty. Under Gathered every
   /// weight is split at rest over the axes that do not split it in use; under Auto with `splitAtRest` it may be.
@@ -58,14 +69,16 @@ private:
   Method method;
   bool splitAtRest;
   ReshardCosts &costs;
-  RuleCache rules_;
-  FreeValues free_;
-  DimRoles roles;
-  ShardingUnits units;
+  std::shared_ptr<GraphFacts> facts;
+  RuleCache &rules_;
+  const FreeValues &free_;
+  DimRoles &roles;
+  ShardingUnits &units;
   std::map<std::vector<int64_t>, std::unique_ptr<StrategySet>> known;
 
   int64_t unitOf(mlir::Operation *op, const FactorRule &rule, int factor);
-  Strategy strategyFor(mlir::Operation *op, const FactorRule &rule, const FactorShardings &factors);
+  struct Pricing;
+  Strategy strategyFor(mlir::Operation *op, const FactorRule &rule, const FactorShardings &factors, Pricing &pricing);
   std::optional<Strategy> gathered(mlir::Operation *op, const Strategy &whole, unsigned axes);
   void addGathered(mlir::Operation *op, StrategySet &set);
 };

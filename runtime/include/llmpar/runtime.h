@@ -83,6 +83,11 @@ LLMPAR_RT_API llmpar_rt_code llmpar_rt_input(const llmpar_rt_program *program, s
 /** Describes output `index`; LLMPAR_RT_INVALID if there is none. */
 LLMPAR_RT_API llmpar_rt_code llmpar_rt_output(const llmpar_rt_program *program, size_t index, llmpar_rt_tensor *tensor);
 
+/** States: tensors that every step reads and gives new values, such as the weights of a training step. */
+LLMPAR_RT_API size_t llmpar_rt_state_count(const llmpar_rt_program *program);
+/** Describes state `index`; LLMPAR_RT_INVALID if there is none. */
+LLMPAR_RT_API llmpar_rt_code llmpar_rt_state(const llmpar_rt_program *program, size_t index, llmpar_rt_tensor *tensor);
+
 /** Number of ranks (devices) that the program was compiled for. */
 LLMPAR_RT_API uint32_t llmpar_rt_rank_count(const llmpar_rt_program *program);
 /** Number of mesh axes; the first one is the outermost. */
@@ -122,6 +127,11 @@ LLMPAR_RT_API void llmpar_rt_instance_destroy(llmpar_rt_instance *instance);
  *  After a failure outputs are unspecified and the instance may be used again. */
 LLMPAR_RT_API llmpar_rt_code llmpar_rt_run(llmpar_rt_instance *instance, const void *const *inputs, size_t input_count,
                                            void *const *outputs, size_t output_count);
+
+/** Copies all states out of the instance, or into it, between steps: one dense, row-major array for each. */
+LLMPAR_RT_API llmpar_rt_code llmpar_rt_read_states(llmpar_rt_instance *instance, void *const *states, size_t count);
+LLMPAR_RT_API llmpar_rt_code llmpar_rt_write_states(llmpar_rt_instance *instance, const void *const *states,
+                                                    size_t count);
 
 /** Sums over all ranks. */
 typedef struct llmpar_rt_stats {

@@ -37,11 +37,25 @@ std::string checkSplit(const CollectiveCall &call, size_t member, int64_t dim, s
   return {};
 }
 
+/// dispatch, combine: `whole` has the rows of all members, `part` those of this one.
+std::string checkTokens(const CollectiveCall &call, size_t member, const TensorView &part, const TensorView &whole) {
+  int64_t dim = call.ints[0];
+  if (!sameOutside(call.x, call.y, dim, -1) || dim == call.x.rank - 1)
+    return describe(call.x) + " exchanged to " + describe(call.y) + " along dimension " + std::to_string(dim);
+  if (std::string error = checkSplit(call, member, dim, call.ints.subspan(1), part, whole); !error.empty())
+    return error;
+  if (call.routing.rank != whole.rank || call.routing.dtype != whole.dtype ||
+      !std::equal(whole.dims.begin(), whole.dims.begin() + whole.rank - 1, call.routing.dims.begin()))
+    return "routing is " + describe(call.routing) + ", not of the tokens of " + describe(whole);
+  return {};
+}
+
 std::string checkShapes(const CollectiveCall &call, size_t member) {
   std::span<const int64_t> ints = call.ints;
   size_t n = call.group.size();
   bool reduces = call.kernel == KernelId::all_reduce || call.kernel == KernelId::reduce_scatter;
-  if (ints.size() < (call.kernel == KernelId::all_reduce || call.kernel == KernelId::all_gather ? 1u : 2u))
+  bool isOfTokens = call.kernel == KernelId::dispatch || call.kernel == KernelId::combine;
+  if (ints.size() < (call.kernel == KernelId::all_reduce || call.kernel == KernelId::all_gather || isOfTokens ? 1u : 2u))
     return "too few attributes";
   if (reduces && (ints[0] < 0 || ints[0] >= reduceKinds))
     return "unknown reduction " + std::to_string(ints[0]);
@@ -65,6 +79,10 @@ std::string checkShapes(const CollectiveCall &call, size_t member) {
     std::string error = checkSplit(call, member, ints[0], ints.subspan(2, n), call.y, call.x);
     return error.empty() ? checkSplit(call, member, ints[1], ints.subspan(2 + n), call.x, call.y) : error;
   }
+  case KernelId::dispatch:
+    return checkTokens(call, member, call.x, call.y);
+  case KernelId::combine:
+    return checkTokens(call, member, call.y, call.x);
   default:
     return "is no collective";
   }
@@ -89,9 +107,10 @@ Status checkCollective(const CollectiveCall &call, uint32_t rank) {
     return Status::success();
   if (call.kernel == KernelId::all_reduce && call.x.data == call.y.data)
     return Status::success();
-  auto x = reinterpret_cast<uintptr_t>(call.x.data), y = reinterpret_cast<uintptr_t>(call.y.data);
-  if (x < y + call.y.bytes() && y < x + call.x.bytes())
-    return Status::invalid("input and output overlap");
+  auto y = reinterpret_cast<uintptr_t>(call.y.data);
+  for (const TensorView &input : {call.x, call.routing})
+    if (auto x = reinterpret_cast<uintptr_t>(input.data); input.data && x < y + call.y.bytes() && y < x + input.bytes())
+      return Status::invalid("input and output overlap");
   return Status::success();
 }
 
@@ -105,7 +124,8 @@ uint64_t collectiveSignature(const CollectiveCall &call) {
     mix(static_cast<uint64_t>(value));
   // The extents along these are in the lists of `ints`; all others are common.
   int64_t splitA = -1, splitB = -1;
-  if (call.kernel == KernelId::all_gather && !call.ints.empty())
+  bool hasDimFirst = call.kernel == KernelId::all_gather || call.kernel == KernelId::dispatch || call.kernel == KernelId::combine;
+  if (hasDimFirst && !call.ints.empty())
     splitA = call.ints[0];
   else if (call.kernel == KernelId::reduce_scatter && call.ints.size() > 1)
     splitA = call.ints[1];
@@ -138,7 +158,10 @@ uint64_t collectiveBytesSent(const CollectiveCall &call, uint32_t rank) {
   case KernelId::all_reduce:
     return 2 * (n - 1) * call.x.bytes() / n;
   case KernelId::all_gather:
+  case KernelId::dispatch:
     return (n - 1) * call.x.bytes();
+  case KernelId::combine:
+    return remainder(call.ints[0], call.ints.subspan(1));
   case KernelId::reduce_scatter:
     return remainder(call.ints[1], call.ints.subspan(2));
   default:

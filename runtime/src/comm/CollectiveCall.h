@@ -1,6 +1,6 @@
 //===- CollectiveCall.h - One member's side of a collective -----*- C++ -*-===//
 //
-// `Kernels.def` has the meaning of the four collectives. With `group` = {0, 2, 5},
+// `Kernels.def` has the meaning of the collectives. With `group` = {0, 2, 5},
 // rank 2 is member 1 and owns entry 1 of every extent list.
 //
 //   all_gather dim 0, extents {2, 1, 0}, x 1x8xf32 on rank 2 -> y 3x8xf32
@@ -19,6 +19,7 @@ struct CollectiveCall {
   KernelId kernel = KernelId::all_reduce;
   std::span<const uint32_t> group; ///< member ranks, in reduction order
   TensorView x, y;
+  TensorView routing = {}; ///< of dispatch and combine: a weight for every token and expert of this member
   std::span<const int64_t> ints;
 };
 
@@ -34,7 +35,8 @@ uint64_t collectiveSignature(const CollectiveCall &call);
 std::string describeCollective(const CollectiveCall &call);
 
 /// Bytes one member sends in a bandwidth-optimal algorithm, the quantity of nccl-tests' bus bandwidth:
-/// all_reduce 2 (n-1)/n size; reduce_scatter and all_to_all what belongs to the others; all_gather (n-1) x.
+/// all_reduce 2 (n-1)/n size; reduce_scatter and all_to_all what belongs to the others; all_gather (n-1) x. dispatch and combine: the same as
+/// all_gather and reduce_scatter, the most that they can send.
 uint64_t collectiveBytesSent(const CollectiveCall &call, uint32_t rank);
 
 } // namespace llmpar::rt

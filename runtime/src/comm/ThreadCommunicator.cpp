@@ -15,6 +15,7 @@
 #include "comm/Barrier.h"
 #include "comm/Communicator.h"
 #include "comm/Reduction.h"
+#include "comm/TokenExchange.h"
 #include "core/Cores.h"
 
 #include <cstring>
@@ -130,6 +131,12 @@ public:
     case KernelId::reduce_scatter:
       reduceScatter();
       break;
+    case KernelId::dispatch:
+      dispatchTokens(memberCalls(), member);
+      break;
+    case KernelId::combine:
+      combineTokens(memberCalls(), member);
+      break;
     default:
       allToAll();
     }
@@ -139,6 +146,9 @@ public:
 private:
   static Status aborted() { return Status::aborted("another rank failed"); }
   const std::byte *input(size_t i) const { return group.members[i]->call.x.as<const std::byte>(); }
+  MemberCall memberCalls() const {
+    return [this](size_t i) -> const CollectiveCall & { return group.members[i]->call; };
+  }
   std::byte *output(size_t i) const { return group.members[i]->call.y.as<std::byte>(); }
 
   void reduceInto(std::byte *target, size_t byteOffset, size_t elements) {

@@ -18,6 +18,7 @@ CollectiveCall callOf(const RecordDef &record) {
           .group = record.group,
           .x = record.inputs[0].view,
           .y = record.outputs[0].view,
+          .routing = record.inputs.size() > 1 ? record.inputs[1].view : TensorView{},
           .ints = record.ints};
 }
 

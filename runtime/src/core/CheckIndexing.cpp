@@ -147,6 +147,9 @@ std::string checkSlice(const KernelCall &call) {
   return {};
 }
 
+/// What the slice read, the gradient writes.
+std::string checkSliceGrad(const KernelCall &call) { return checkSlice({call.outputs, call.inputs, call.ints, call.floats}); }
+
 std::string checkConcat(const KernelCall &call) {
   const TensorView &first = call.inputs[0];
   int64_t axis = call.ints[0], total = 0;
@@ -233,6 +236,7 @@ constexpr NamedRule rules[] = {
     {KernelId::reshape, checkReshape},
     {KernelId::broadcast, checkBroadcast},
     {KernelId::slice, checkSlice},
+    {KernelId::slice_grad, checkSliceGrad},
     {KernelId::concat, checkConcat},
     {KernelId::pad, checkPad},
     {KernelId::iota, checkIota},

@@ -76,6 +76,27 @@ std::string checkMatmul(const KernelCall &call) {
   return expect(y, a.dtype, shape);
 }
 
+std::string checkExperts(const KernelCall &call) {
+  const TensorView &x = call.inputs[0], &routing = call.inputs[1], &up = call.inputs[2], &down = call.inputs[3];
+  if (call.ints[0] < 0 || call.ints[0] >= unaryKinds)
+    return "unknown kind " + std::to_string(call.ints[0]);
+  for (const TensorView &input : call.inputs)
+    if (input.dtype != x.dtype || !isFloat(x.dtype))
+      return "operands are " + describe(x) + " and " + describe(input) + ": one float type expected";
+  if (x.rank < 1 || routing.rank != x.rank || up.rank != 3 || down.rank != 3)
+    return "operands are " + describe(x) + ", " + describe(routing) + ", " + describe(up) + " and " + describe(down);
+  auto last = static_cast<size_t>(x.rank - 1);
+  if (!std::equal(x.dims.begin(), x.dims.begin() + x.rank - 1, routing.dims.begin()))
+    return "routing is " + describe(routing) + ", not of the tokens of " + describe(x);
+  if (up.dims[0] != routing.dims[last] || down.dims[0] != up.dims[0] || up.dims[2] != x.dims[last] || down.dims[2] != up.dims[1])
+    return "weights " + describe(up) + " and " + describe(down) + " do not fit " + describe(x) + " and " + describe(routing);
+  if (call.inputs.size() > 4 && !expect(call.inputs[4], up.dtype, up.shape()).empty())
+    return "the gate is " + describe(call.inputs[4]) + ", expected " + describe(up);
+  Extents shape(x.shape().begin(), x.shape().end());
+  shape.back() = down.dims[1];
+  return expect(call.outputs[0], x.dtype, shape);
+}
+
 std::string checkReduce(const KernelCall &call) {
   const TensorView &x = call.inputs[0];
   if (call.ints[0] < 0 || call.ints[0] >= reduceKinds)
@@ -127,6 +148,8 @@ std::string checkKernel(KernelId kernel, const KernelCall &call) {
     return expect(call.outputs[0], call.inputs[0].dtype, call.inputs[0].shape());
   case KernelId::matmul:
     return checkMatmul(call);
+  case KernelId::experts:
+    return checkExperts(call);
   case KernelId::reduce:
     return checkReduce(call);
   case KernelId::softmax:
@@ -137,6 +160,17 @@ std::string checkKernel(KernelId kernel, const KernelCall &call) {
   case KernelId::conv:
   case KernelId::pool:
     return checkWindowKernel(kernel, call);
+  case KernelId::unary_grad:
+  case KernelId::weight_grad:
+  case KernelId::softmax_grad:
+  case KernelId::norm_grad:
+  case KernelId::norm_scale_grad:
+  case KernelId::gather_grad:
+  case KernelId::cross_entropy:
+  case KernelId::cross_entropy_grad:
+  case KernelId::adam:
+  case KernelId::sgd:
+    return checkTrainingKernel(kernel, call);
   default:
     return checkIndexingKernel(kernel, call);
   }
@@ -164,9 +198,13 @@ Status checkRecord(const RecordDef &record, size_t rank, size_t ranks) {
     for (uint32_t member : record.group)
       if (member >= ranks)
         return Status::invalid("member " + std::to_string(member) + " of " + std::to_string(ranks) + " ranks");
-    return checkCollective(
-        {.kernel = record.kernel, .group = record.group, .x = inputs[0], .y = outputs[0], .ints = record.ints},
-        static_cast<uint32_t>(rank));
+    return checkCollective({.kernel = record.kernel,
+                            .group = record.group,
+                            .x = inputs[0],
+                            .y = outputs[0],
+                            .routing = inputs.size() > 1 ? inputs[1] : TensorView{},
+                            .ints = record.ints},
+                           static_cast<uint32_t>(rank));
   }
   if (!record.group.empty())
     return Status::invalid("has a group but is no collective");

@@ -25,6 +25,9 @@ std::string checkKernel(KernelId kernel, const KernelCall &call);
 /// The same for kernels that move or index data (gather ... cumsum); called by `checkKernel`.
 std::string checkIndexingKernel(KernelId kernel, const KernelCall &call);
 
+/// The same for gradients, losses and optimizer steps.
+std::string checkTrainingKernel(KernelId kernel, const KernelCall &call);
+
 /// The same for convolution and pooling.
 std::string checkWindowKernel(KernelId kernel, const KernelCall &call);
 

@@ -11,7 +11,6 @@
 namespace llmpar::rt {
 namespace {
 
-constexpr int spinsBetweenSteps = 2000;
 constexpr std::string_view laneModes[] = {"auto", "inline", "threads"}; // in the order of LaneMode
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -113,8 +112,10 @@ void Instance::pin(uint32_t core, uint32_t pinned) const {
 
 void Instance::threadMain(uint32_t rank) {
   pin(rank, static_cast<uint32_t>(program_->ranks.size()));
+  // The caller is a thread too: where it has no core of its own, a rank that spins keeps it from the next step.
+  int spins = spinsBeforeSleep(threadCount + 1);
   for (uint32_t seen = 0;; ++seen) {
-    waitUntil(jobNumber, spinsBetweenSteps, [&](uint32_t job) { return job != seen; });
+    waitUntil(jobNumber, spins, [&](uint32_t job) { return job != seen; });
     if (stopping)
       return;
     Status status = currentJob(*ranks[rank]);
@@ -144,22 +145,37 @@ Status Instance::runOnAllRanks(std::function<Status(RankRunner &)> job) {
   return failure;
 }
 
+namespace {
+template <typename Pointer>
+Status checkArrays(const char *what, std::span<Pointer const> given, const std::vector<IoDef> &expected) {
+  if (given.size() != expected.size())
+    return Status::invalid(std::to_string(given.size()) + " " + what + "s, the program has " +
+                           std::to_string(expected.size()));
+  for (size_t i = 0; i < given.size(); ++i)
+    if (!given[i] && expected[i].bytes > 0)
+      return Status::invalid(std::string(what) + " '" + expected[i].name + "' is a null pointer");
+  return Status::success();
+}
+} // namespace
+
+Status Instance::readStates(std::span<void *const> states) {
+  Status status = checkArrays("state", states, program_->states);
+  for (size_t rank = 0; rank < ranks.size() && status.ok(); ++rank)
+    status = ranks[rank]->readStates(states);
+  return status;
+}
+Status Instance::writeStates(std::span<const void *const> states) {
+  Status status = checkArrays("state", states, program_->states);
+  for (size_t rank = 0; rank < ranks.size() && status.ok(); ++rank)
+    status = ranks[rank]->writeStates(states);
+  return status;
+}
+
 Status Instance::run(std::span<const void *const> inputs, std::span<void *const> outputs) {
   if (threaded) {
-    auto check = [](const char *what, size_t given, const std::vector<IoDef> &expected, auto &&isNull) -> Status {
-      if (given != expected.size())
-        return Status::invalid(std::to_string(given) + " " + what + "s, the program has " +
-                               std::to_string(expected.size()));
-      for (size_t i = 0; i < given; ++i)
-        if (isNull(i) && expected[i].bytes > 0)
-          return Status::invalid(std::string(what) + " '" + expected[i].name + "' is a null pointer");
-      return Status::success();
-    };
-    if (Status status = check("input", inputs.size(), program_->inputs, [&](size_t i) { return !inputs[i]; });
-        !status.ok())
+    if (Status status = checkArrays("input", inputs, program_->inputs); !status.ok())
       return status;
-    if (Status status = check("output", outputs.size(), program_->outputs, [&](size_t i) { return !outputs[i]; });
-        !status.ok())
+    if (Status status = checkArrays("output", outputs, program_->outputs); !status.ok())
       return status;
   }
   double begin = now();

@@ -61,6 +61,10 @@ public:
   /// unspecified, and the instance may be used again.
   Status run(std::span<const void *const> inputs, std::span<void *const> outputs);
 
+  /// Copies the states out of the instance, or into it: `states[i]` is a dense array of the program's i-th state.
+  Status readStates(std::span<void *const> states);
+  Status writeStates(std::span<const void *const> states);
+
   const Program &program() const { return *program_; }
   InstanceStats stats() const;
   void setProfile(bool on) { options.profile = on; }

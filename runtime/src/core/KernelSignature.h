@@ -51,7 +51,7 @@ constexpr KernelSignature kernelSignature(KernelId id) {
   return {};
 }
 
-constexpr bool isCollective(KernelId id) { return id >= KernelId::all_reduce && id <= KernelId::all_to_all; }
+constexpr bool isCollective(KernelId id) { return id >= KernelId::all_reduce && id <= KernelId::combine; }
 
 } // namespace llmpar::rt
 

@@ -63,7 +63,7 @@ struct LoadDef {
   BufferRef target;
 };
 
-/// Box [starts, starts + buffer.shape) of a global input or output.
+/// Box [starts, starts + buffer.shape) of a global input, output or state.
 struct SliceDef {
   uint32_t io = 0;
   std::vector<int64_t> starts;
@@ -75,10 +75,10 @@ struct RankDef {
   std::vector<LoadDef> loads;
   std::vector<RecordDef> init, main;
   bool mainOverlaps = false; ///< some records of main may run at the same time
-  std::vector<SliceDef> inputs, outputs;
+  std::vector<SliceDef> inputs, outputs, states;
 };
 
-/// A global (unsharded) input or output.
+/// A global (unsharded) input, output or state.
 struct IoDef {
   std::string name;
   DType dtype = DType::F32;
@@ -103,6 +103,7 @@ struct Program {
   std::vector<WeightFile> files;
   std::span<const std::byte> constants;
   std::vector<IoDef> inputs, outputs;
+  std::vector<IoDef> states; ///< every step reads them and gives them new values, in place
   std::vector<RankDef> ranks;
 
   /// Maps and checks the file. Fails with Code::Invalid and one message that names the

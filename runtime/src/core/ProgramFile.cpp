@@ -103,6 +103,7 @@ public:
       program.files.push_back({text(root.files()->Get(index(i))->path()), root.files()->Get(index(i))->size()});
     decodeIo(root.inputs(), "input", program.inputs);
     decodeIo(root.outputs(), "output", program.outputs);
+    decodeIo(root.states(), "state", program.states);
     program.ranks.resize(count(root.ranks()));
     for (size_t r = 0; r < program.ranks.size(); ++r)
       decodeRank(*root.ranks()->Get(index(r)), r, program.ranks[r]);
@@ -188,6 +189,7 @@ private:
         fail(status.message());
     decodeSlices(source.inputs(), program.inputs, rank, what + ", input slice ", rank.inputs);
     decodeSlices(source.outputs(), program.outputs, rank, what + ", output slice ", rank.outputs);
+    decodeSlices(source.states(), program.states, rank, what + ", state slice ", rank.states);
   }
 
   LoadDef decodeLoad(const fb::Load &source, const RankDef &rank, std::string what) {

@@ -215,8 +215,12 @@ Status RankRunner::prepareRecord(Step &step) {
       discardPacked(step);
     return status;
   }
-  CollectiveCall call{
-      .kernel = record.kernel, .group = record.group, .x = step.inputs[0], .y = step.outputs[0], .ints = record.ints};
+  CollectiveCall call{.kernel = record.kernel,
+                      .group = record.group,
+                      .x = step.inputs[0],
+                      .y = step.outputs[0],
+                      .routing = step.inputs.size() > 1 ? step.inputs[1] : TensorView{},
+                      .ints = record.ints};
   if (step.bound.entry == Entry::Main)
     bytesSent += collectiveBytesSent(call, rank);
   return device->executes() ? communicator.prepare(call, step.prepared.thunk)
@@ -276,10 +280,22 @@ Status RankRunner::runMain(bool profile) {
 Status RankRunner::step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile) {
   if (!device->executes())
     return runInOrder(main, profile);
-  for (const SliceDef &slice : def.inputs) {
-    const IoDef &io = program.inputs[slice.io];
+  if (Status status = copyIn(def.inputs, program.inputs, inputs); !status.ok())
+    return status;
+  if (Status status = runMain(profile); !status.ok())
+    return status;
+  // An output array may be an input array too: nobody writes before all have read.
+  if (Status status = communicator.barrier(); !status.ok())
+    return status;
+  return copyOut(def.outputs, program.outputs, outputs);
+}
+
+Status RankRunner::copyIn(const std::vector<SliceDef> &slices, const std::vector<IoDef> &ios,
+                          std::span<const void *const> arrays) {
+  for (const SliceDef &slice : slices) {
+    const IoDef &io = ios[slice.io];
     auto *target = static_cast<std::byte *>(addressOf(slice.buffer));
-    const auto *source = static_cast<const std::byte *>(inputs[slice.io]);
+    const auto *source = static_cast<const std::byte *>(arrays[slice.io]);
     Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
                                [&](size_t offset, size_t bytes) {
                                  Status written = device->write(target, source + offset, bytes);
@@ -289,15 +305,15 @@ Status RankRunner::step(std::span<const void *const> inputs, std::span<void *con
     if (!status.ok())
       return status;
   }
-  if (Status status = runMain(profile); !status.ok())
-    return status;
-  // An output array may be an input array too: nobody writes before all have read.
-  if (Status status = communicator.barrier(); !status.ok())
-    return status;
-  for (const SliceDef &slice : def.outputs) {
-    const IoDef &io = program.outputs[slice.io];
+  return Status::success();
+}
+
+Status RankRunner::copyOut(const std::vector<SliceDef> &slices, const std::vector<IoDef> &ios,
+                           std::span<void *const> arrays) {
+  for (const SliceDef &slice : slices) {
+    const IoDef &io = ios[slice.io];
     const auto *source = static_cast<const std::byte *>(addressOf(slice.buffer));
-    auto *target = static_cast<std::byte *>(outputs[slice.io]);
+    auto *target = static_cast<std::byte *>(arrays[slice.io]);
     Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
                                [&](size_t offset, size_t bytes) {
                                  Status read = device->read(target + offset, source, bytes);

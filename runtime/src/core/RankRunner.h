@@ -36,6 +36,10 @@ public:
   Status setUp(const std::string &baseDirectory);
   Status step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile);
 
+  /// One whole array for each state of the program. Ranks may hold the same parts: one rank at a time.
+  Status readStates(std::span<void *const> states) { return copyOut(def.states, program.states, states); }
+  Status writeStates(std::span<const void *const> states) { return copyIn(def.states, program.states, states); }
+
   const std::array<void *, arenaCount> &memory() const { return arenas; }
   uint64_t packedBytes() const { return device->packedBytes(); }
   uint64_t bytesSentPerStep() const { return bytesSent; }
@@ -52,6 +56,8 @@ private:
   };
 
   Status allocateArenas();
+  Status copyIn(const std::vector<SliceDef> &slices, const std::vector<IoDef> &ios, std::span<const void *const> arrays);
+  Status copyOut(const std::vector<SliceDef> &slices, const std::vector<IoDef> &ios, std::span<void *const> arrays);
   Status loadWeights(const std::string &baseDirectory);
   Status prepareEntry(Entry entry, const std::vector<RecordDef> &records, std::vector<Step> &steps);
   Status prepareRecord(Step &step);

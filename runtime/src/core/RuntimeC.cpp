@@ -113,6 +113,11 @@ llmpar_rt_code llmpar_rt_output(const llmpar_rt_program *program, size_t index, 
   return describe(program->program->outputs, index, tensor);
 }
 
+size_t llmpar_rt_state_count(const llmpar_rt_program *program) { return program->program->states.size(); }
+llmpar_rt_code llmpar_rt_state(const llmpar_rt_program *program, size_t index, llmpar_rt_tensor *tensor) {
+  return describe(program->program->states, index, tensor);
+}
+
 uint32_t llmpar_rt_rank_count(const llmpar_rt_program *program) {
   return static_cast<uint32_t>(program->program->ranks.size());
 }
@@ -167,6 +172,21 @@ llmpar_rt_code llmpar_rt_run(llmpar_rt_instance *instance, const void *const *in
     if (!instance || (!inputs && input_count) || (!outputs && output_count))
       return Status::invalid("a null pointer");
     return instance->instance->run({inputs, input_count}, {outputs, output_count});
+  });
+}
+
+llmpar_rt_code llmpar_rt_read_states(llmpar_rt_instance *instance, void *const *states, size_t count) {
+  return guarded([&]() -> Status {
+    if (!instance || (!states && count))
+      return Status::invalid("a null pointer");
+    return instance->instance->readStates({states, count});
+  });
+}
+llmpar_rt_code llmpar_rt_write_states(llmpar_rt_instance *instance, const void *const *states, size_t count) {
+  return guarded([&]() -> Status {
+    if (!instance || (!states && count))
+      return Status::invalid("a null pointer");
+    return instance->instance->writeStates({states, count});
   });
 }
 

@@ -13,6 +13,7 @@ KernelFn findCpuKernel(KernelId id) {
     LLMPAR_FAST(select)
     LLMPAR_FAST(cast)
     LLMPAR_FAST(matmul)
+    LLMPAR_FAST(experts)
     LLMPAR_FAST(conv)
     LLMPAR_FAST(pool)
     LLMPAR_FAST(softmax)
@@ -26,6 +27,7 @@ KernelFn findCpuKernel(KernelId id) {
     LLMPAR_FAST(concat)
     LLMPAR_FAST(pad)
     LLMPAR_FAST(gather)
+    LLMPAR_FAST(gather_nd)
 #undef LLMPAR_FAST
   default:
     return findReferenceKernel(id);

@@ -23,6 +23,8 @@ Status select(const KernelCall &call);
 Status cast(const KernelCall &call);
 // Matmul.cpp
 Status matmul(const KernelCall &call);
+// Experts.cpp
+Status experts(const KernelCall &call);
 // Convolution.cpp
 Status conv(const KernelCall &call);
 Status pool(const KernelCall &call);
@@ -40,6 +42,7 @@ Status slice(const KernelCall &call);
 Status concat(const KernelCall &call);
 Status pad(const KernelCall &call);
 Status gather(const KernelCall &call);
+Status gather_nd(const KernelCall &call);
 } // namespace cpu
 
 } // namespace llmpar::rt

@@ -36,8 +36,8 @@ LLMPAR_UNARY_ROW(neg, -x)
 LLMPAR_UNARY_ROW(abs, std::fabs(x))
 LLMPAR_UNARY_ROW(exp, math::exp(x))
 LLMPAR_UNARY_ROW(log, math::log(x))
-LLMPAR_UNARY_ROW(sqrt, std::sqrt(x))
-LLMPAR_UNARY_ROW(rsqrt, 1.0f / std::sqrt(x))
+LLMPAR_UNARY_ROW(sqrt, __builtin_elementwise_sqrt(x)) // std::sqrt sets errno, one element at a time
+LLMPAR_UNARY_ROW(rsqrt, 1.0f / __builtin_elementwise_sqrt(x))
 LLMPAR_UNARY_ROW(reciprocal, 1.0f / x)
 LLMPAR_UNARY_ROW(tanh, math::tanh(x))
 LLMPAR_UNARY_ROW(sigmoid, math::sigmoid(x))
@@ -260,10 +260,28 @@ template <typename From, typename To> void castAll(const TensorView &x, const Te
     to[i] = convert<To>(from[i]);
 }
 
+/// y = x has property `is`, of bits: a mask.
+template <typename From, typename Is> void testAll(const TensorView &x, const TensorView &y, Is is) {
+  const From *from = x.as<const From>();
+  auto *to = y.as<uint8_t>();
+  LLMPAR_VECTORIZE
+  for (int64_t i = 0, n = y.elements(); i < n; ++i)
+    to[i] = is(from[i]);
+}
+
 } // namespace
 
 Status unary(const KernelCall &call) {
   const TensorView &x = call.inputs[0], &y = call.outputs[0];
+  auto kind = static_cast<UnaryKind>(call.ints[0]);
+  if (kind == UnaryKind::is_nan && x.dtype == DType::F32) {
+    testAll<float>(x, y, [](float value) { return value != value; });
+    return Status::success();
+  }
+  if ((kind == UnaryKind::logical_not || kind == UnaryKind::bitwise_not) && x.dtype == DType::Bool) {
+    testAll<uint8_t>(x, y, [](uint8_t value) { return value == 0; });
+    return Status::success();
+  }
   UnaryRow row = findUnaryRow(call.ints[0]);
   if (!row || !isNarrowable(x.dtype) || x.dtype != y.dtype)
     return reference::unary(call);
@@ -343,12 +361,16 @@ Status cast(const KernelCall &call) {
     castAll<bool, float>(x, y);
   else if (is(DType::F32, DType::I64))
     castAll<float, int64_t>(x, y);
+  else if (is(DType::F32, DType::I32))
+    castAll<float, int32_t>(x, y);
   else if (is(DType::F32, DType::Bool))
     castAll<float, bool>(x, y);
   else if (is(DType::I64, DType::I32))
     castAll<int64_t, int32_t>(x, y);
   else if (is(DType::I32, DType::I64))
     castAll<int32_t, int64_t>(x, y);
+  else if (is(DType::Bool, DType::I32))
+    castAll<bool, int32_t>(x, y);
   else if (is(DType::I64, DType::Bool))
     castAll<int64_t, bool>(x, y);
   else if (is(DType::Bool, DType::I64))

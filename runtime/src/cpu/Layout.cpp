@@ -1,6 +1,6 @@
 //===- Layout.cpp - Movement of elements ------------------------*- C++ -*-===//
 //
-// transpose, broadcast, slice, concat, pad, gather of any type, by the size of
+// transpose, broadcast, slice, concat, pad, gather, gather_nd of any type, by the size of
 // an element: copies of the longest contiguous runs, and 16x16 tiles where a
 // transposition changes the last dimension.
 //
@@ -189,6 +189,31 @@ Status gather(const KernelCall &call) {
       else
         std::memset(to, 0, run);
     }
+  }
+  return Status::success();
+}
+
+Status gather_nd(const KernelCall &call) {
+  const TensorView &data = call.inputs[0], &indices = call.inputs[1], &y = call.outputs[0];
+  if (indices.dtype != DType::I64)
+    return reference::gather_nd(call);
+  int64_t batchDims = call.ints[0], length = indices.dims[indices.rank - 1];
+  auto shape = data.shape();
+  Dims strides = denseStrides(shape);
+  int64_t batches = product(shape.subspan(0, batchDims)), batchSize = product(shape.subspan(batchDims));
+  int64_t tuples = product(indices.shape().subspan(0, indices.rank - 1)), perBatch = batches ? tuples / batches : 0;
+  size_t size = dtypeSize(y.dtype), run = static_cast<size_t>(product(shape.subspan(batchDims + length))) * size;
+  for (int64_t tuple = 0; tuple < tuples; ++tuple) {
+    int64_t at = tuple / perBatch * batchSize;
+    for (int64_t i = 0; i < length; ++i) {
+      int64_t index = indices.as<int64_t>()[tuple * length + i], extent = shape[batchDims + i];
+      if (index < -extent || index >= extent)
+        return reference::gather_nd(call); // reports it
+      at += (index < 0 ? index + extent : index) * strides[batchDims + i];
+    }
+    if (run > 0)
+      std::memcpy(y.as<char>() + static_cast<size_t>(tuple) * run,
+                  data.as<char>() + static_cast<size_t>(at) * size, run);
   }
   return Status::success();
 }

@@ -21,6 +21,8 @@ Status cast(const KernelCall &call);
 Status matmul(const KernelCall &call);
 Status conv(const KernelCall &call);
 Status pool(const KernelCall &call);
+// Experts.cpp
+Status experts(const KernelCall &call);
 // Normalization.cpp
 Status softmax(const KernelCall &call);
 Status layer_norm(const KernelCall &call);
@@ -36,6 +38,19 @@ Status gather_elements(const KernelCall &call);
 Status gather_nd(const KernelCall &call);
 Status scatter_nd(const KernelCall &call);
 Status scatter_elements(const KernelCall &call);
+// Gradients.cpp
+Status unary_grad(const KernelCall &call);
+Status weight_grad(const KernelCall &call);
+Status softmax_grad(const KernelCall &call);
+Status norm_grad(const KernelCall &call);
+Status norm_scale_grad(const KernelCall &call);
+Status gather_grad(const KernelCall &call);
+Status slice_grad(const KernelCall &call);
+// Training.cpp
+Status cross_entropy(const KernelCall &call);
+Status cross_entropy_grad(const KernelCall &call);
+Status adam(const KernelCall &call);
+Status sgd(const KernelCall &call);
 // Layout.cpp
 Status transpose(const KernelCall &call);
 Status reshape(const KernelCall &call);
@@ -51,6 +66,8 @@ inline constexpr KernelFn all_reduce = nullptr;
 inline constexpr KernelFn all_gather = nullptr;
 inline constexpr KernelFn reduce_scatter = nullptr;
 inline constexpr KernelFn all_to_all = nullptr;
+inline constexpr KernelFn dispatch = nullptr;
+inline constexpr KernelFn combine = nullptr;
 
 } // namespace llmpar::rt::reference
 

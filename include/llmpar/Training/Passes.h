@@ -1,0 +1,18 @@
+//===- Passes.h - From an inference graph to a training step ----*- C++ -*-===//
+#ifndef LLMPAR_TRAINING_PASSES_H
+#define LLMPAR_TRAINING_PASSES_H
+
+#include "llmpar/Dialect/Llmpar.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace llmpar {
+
+#define GEN_PASS_DECL
+#include "llmpar/Training/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "llmpar/Training/Passes.h.inc"
+
+} // namespace llmpar
+
+#endif // LLMPAR_TRAINING_PASSES_H

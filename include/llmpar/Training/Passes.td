@@ -1,0 +1,33 @@
+//===- Passes.td - From an inference graph to a training step -------------===//
+include "mlir/Pass/PassBase.td"
+
+class TrainingPass<string arg> : Pass<arg, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::llmpar::LlmparDialect", "::mlir::func::FuncDialect"];
+}
+
+def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
+  let summary = "Make @main a training step: loss, gradients, optimizer";
+  let description = [{
+    The step takes @main's inputs and `labels`, one i64 for each row of the logits, and gives the mean loss over the
+    labels that count (and the norm of the gradient, if it is clipped). Every float weight that the logits depend on
+    becomes state: its next value is a further result, with the weight's symbol as `llmpar.next`. What the optimizer
+    keeps (`@w.m`, `@w.v`, `@w.velocity`, `@step`) are weights without a file: they begin as zeros.
+  }];
+  let options = [
+    Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
+    Option<"optimizer", "optimizer", "std::string", "\"adamw\"", "adamw, adam or sgd">,
+    Option<"rate", "lr", "double", "1e-3", "learning rate at its peak">,
+    Option<"minRate", "min-lr", "double", "0.0", "learning rate at the end of its decay">,
+    Option<"schedule", "lr-schedule", "std::string", "\"constant\"", "constant, linear or cosine: how the rate decays">,
+    Option<"warmup", "warmup", "int64_t", "0", "steps in which the rate rises from 0">,
+    Option<"steps", "steps", "int64_t", "0", "steps at whose end the rate has decayed; for linear and cosine">,
+    Option<"beta1", "adam-beta1", "double", "0.9", "decay of Adam's first moment">,
+    Option<"beta2", "adam-beta2", "double", "0.999", "decay of Adam's second moment">,
+    Option<"epsilon", "adam-eps", "double", "1e-8", "added to the root of Adam's second moment">,
+    Option<"momentum", "sgd-momentum", "double", "0.0", "momentum of sgd">,
+    Option<"weightDecay", "weight-decay", "double", "0.0", "of parameters with two dimensions or more">,
+    Option<"clip", "clip-grad", "double", "0.0", "largest norm of all gradients together; 0: no limit">,
+    Option<"labelSmoothing", "label-smoothing", "double", "0.0", "share of the target that all classes have">,
+    Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
+  ];
+}

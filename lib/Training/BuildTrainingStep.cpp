@@ -1,0 +1,254 @@
+//===- BuildTrainingStep.cpp - Loss, gradients, optimizer --------------------===//
+#include "llmpar/Dialect/OpWriter.h"
+#include "llmpar/Training/Backward.h"
+#include "llmpar/Training/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include <numbers>
+
+using namespace mlir;
+
+namespace llmpar {
+#define GEN_PASS_DEF_BUILDTRAININGSTEP
+#include "llmpar/Training/Passes.h.inc"
+
+namespace {
+
+bool isFloat(Value value) { return isa<FloatType>(tensorType(value).getElementType()); }
+
+struct BuildTrainingStep : impl::BuildTrainingStepBase<BuildTrainingStep> {
+  using Base::Base;
+  void runOnOperation() override {
+    function = getOperation().lookupSymbol<func::FuncOp>("main");
+    if (!function || !function.getBody().hasOneBlock()) {
+      getOperation().emitError("training needs a function @main of one block");
+      return signalPassFailure();
+    }
+    if (failed(checkOptions()) || failed(build()))
+      signalPassFailure();
+  }
+
+private:
+  func::FuncOp function;
+  struct Parameter {
+    WeightOp weight;
+    LoadWeightOp load;
+    Value gradient;
+  };
+  SmallVector<Parameter> parameters;
+  SmallVector<Value> results;
+  SmallVector<Attribute> resultAttributes;
+
+  LogicalResult checkOptions() {
+    auto oneOf = [&](StringRef option, StringRef value, ArrayRef<StringRef> choices) -> LogicalResult {
+      if (llvm::is_contained(choices, value))
+        return success();
+      return getOperation().emitError() << option << " '" << value << "' is unknown: choose "
+                                        << llvm::join(choices, ", ");
+    };
+    if (failed(oneOf("optimizer", optimizer, {"adamw", "adam", "sgd"})) ||
+        failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})))
+      return failure();
+    if (schedule != "constant" && steps <= warmup)
+      return getOperation().emitError() << "lr-schedule '" << schedule << "' ends at step " << steps
+                                        << ", not behind the " << warmup << " steps of warmup: raise steps";
+    return success();
+  }
+
+  LogicalResult build() {
+    Block &body = function.getBody().front();
+    auto ret = cast<func::ReturnOp>(body.getTerminator());
+    FailureOr<Value> logitsResult = findLogits(ret);
+    if (failed(logitsResult))
+      return failure();
+    findParameters();
+    if (parameters.empty())
+      return function.emitError() << "has no float weights: there is nothing to train";
+
+    OpBuilder builder(ret);
+    OpWriter write{builder, ret.getLoc()};
+    FailureOr<Value> loss = addLossAndGradients(write, *logitsResult);
+    if (failed(loss))
+      return failure();
+    addResult(*loss, "loss");
+    Value step = nextStep(write), rate = rateAt(write, step), scale = gradientScale(write);
+    for (Parameter &parameter : parameters)
+      update(write, parameter, rate, scale, step);
+    ret->setOperands(results);
+    function.setType(builder.getFunctionType(body.getArgumentTypes(),
+                                             llvm::map_to_vector(results, [](Value v) { return v.getType(); })));
+    function.setAllResultAttrs(resultAttributes);
+    return success();
+  }
+
+  FailureOr<Value> findLogits(func::ReturnOp ret) {
+    for (auto [index, value] : llvm::enumerate(ret.getOperands())) {
+      auto name = function.getResultAttrOfType<StringAttr>(index, LlmparDialect::kName);
+      bool matches = logits.empty() ? isFloat(value) : name && name.getValue() == logits;
+      if (!matches)
+        continue;
+      if (!isFloat(value) || tensorType(value).getRank() < 1)
+        return function.emitError() << "result '" << logits << "' of type " << value.getType()
+                                    << " cannot be logits: floats with a dimension of classes are needed";
+      return value;
+    }
+    return function.emitError() << "has no " << (logits.empty() ? "float result" : "result '" + logits + "'")
+                                << ": name the logits";
+  }
+
+  void findParameters() {
+    SymbolTable symbols(getOperation());
+    llvm::MapVector<WeightOp, LoadWeightOp> found;
+    for (auto load : function.getBody().front().getOps<LoadWeightOp>())
+      if (isFloat(load.getResult()))
+        found.try_emplace(symbols.lookup<WeightOp>(load.getWeight()), load);
+    // One load for each, so that a tied weight has one gradient.
+    for (auto load : llvm::make_early_inc_range(function.getBody().front().getOps<LoadWeightOp>()))
+      if (auto it = found.find(symbols.lookup<WeightOp>(load.getWeight())); it != found.end() && it->second != load) {
+        load.replaceAllUsesWith(it->second.getResult());
+        load.erase();
+      }
+    for (auto [weight, load] : found)
+      parameters.push_back({weight, load, Value()});
+  }
+
+  /// The mean over the labels that count, and the gradients of it; parameters without one are left as they are.
+  FailureOr<Value> addLossAndGradients(OpWriter &write, Value logitsValue) {
+    Block &body = function.getBody().front();
+    OpBuilder &builder = write.builder;
+    RankedTensorType type = tensorType(logitsValue);
+    Value wide = write.cast(logitsValue, builder.getF32Type());
+    auto labelType = RankedTensorType::get(type.getShape().drop_back(), builder.getI64Type());
+    function.insertArgument(
+        function.getNumArguments(), labelType,
+        builder.getDictionaryAttr({builder.getNamedAttr(LlmparDialect::kName, builder.getStringAttr("labels"))}),
+        write.loc);
+    Value labels = body.getArguments().back();
+    auto crossEntropy =
+        CrossEntropyOp::create(builder, write.loc, wide, labels, ignoreIndex, llvm::APFloat(double(labelSmoothing)));
+    SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, labelType.getRank()));
+    Value isIgnored = write.binary("equal", labels, write.integer(ignoreIndex, builder.getI64Type()));
+    Value counts = write.cast(write.unary("logical_not", isIgnored), builder.getF32Type());
+    Value count = write.reduce("sum", counts, rows, /*keepDims=*/false);
+    Value share = write.unary("reciprocal", write.binary("max", count, write.scalar(1, count)));
+    Value loss = write.binary("mul", write.reduce("sum", crossEntropy.getLoss(), rows, /*keepDims=*/false), share);
+    Value seed = write.broadcast(share, labelType.getShape());
+    auto values = llvm::map_to_vector(parameters, [](Parameter &p) { return p.load.getResult(); });
+    auto gradients = gradientsOf(builder, crossEntropy.getLoss(), seed,
+                                 ValueRange(SmallVector<Value>(values.begin(), values.end())));
+    if (failed(gradients))
+      return failure();
+    for (auto [parameter, gradient] : llvm::zip(parameters, *gradients))
+      parameter.gradient = gradient;
+    llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
+    return loss;
+  }
+
+  /// A weight that begins as zeros, and its value now.
+  Value state(OpWriter &write, const Twine &name, RankedTensorType type, WeightOp before) {
+    OpBuilder module(before);
+    auto weight = WeightOp::create(module, write.loc, name.str(), type, module.getArrayAttr({}));
+    markMutable(weight);
+    return LoadWeightOp::create(write.builder, write.loc, type, weight.getSymName());
+  }
+  static void markMutable(WeightOp weight) {
+    weight->setAttr(LlmparDialect::kMutable, UnitAttr::get(weight.getContext()));
+  }
+
+  void addResult(Value value, StringRef name, WeightOp next = {}) {
+    OpBuilder b(value.getContext());
+    NamedAttrList attributes;
+    attributes.set(LlmparDialect::kName, b.getStringAttr(name));
+    if (next)
+      attributes.set(LlmparDialect::kNext, FlatSymbolRefAttr::get(next.getSymNameAttr()));
+    results.push_back(value);
+    resultAttributes.push_back(attributes.getDictionary(value.getContext()));
+  }
+
+  /// The number of this step, counted from 1.
+  Value nextStep(OpWriter &write) {
+    auto type = RankedTensorType::get({}, write.builder.getF32Type());
+    Value before = state(write, "step", type, parameters.front().weight);
+    Value step = write.binary("add", before, write.scalar(1, before));
+    addResult(step, "step", SymbolTable(getOperation()).lookup<WeightOp>("step"));
+    return step;
+  }
+
+  /// Linear warm-up, then constant, linear or cosine decay to the least rate.
+  Value rateAt(OpWriter &write, Value step) {
+    Value peak = write.scalar(rate, step);
+    if (warmup > 0) {
+      Value share = write.binary("min", write.binary("mul", step, write.scalar(1.0 / double(warmup), step)),
+                                 write.scalar(1, step));
+      peak = write.binary("mul", peak, share);
+    }
+    if (schedule == "constant")
+      return peak;
+    double length = double(steps - warmup);
+    Value passed = write.binary("mul", write.binary("sub", step, write.scalar(double(warmup), step)),
+                                write.scalar(1 / length, step));
+    passed = write.binary("min", write.binary("max", passed, write.scalar(0, step)), write.scalar(1, step));
+    Value left = write.binary("sub", write.scalar(1, step), passed);
+    if (schedule == "cosine") {
+      Value wave = write.unary("cos", write.binary("mul", passed, write.scalar(std::numbers::pi, step)));
+      left = write.binary("mul", write.binary("add", wave, write.scalar(1, step)), write.scalar(0.5, step));
+    }
+    Value decayed =
+        write.binary("add", write.binary("mul", left, write.scalar(rate - minRate, step)), write.scalar(minRate, step));
+    return write.binary("min", peak, decayed);
+  }
+
+  /// min(1, clip / norm of all gradients).
+  Value gradientScale(OpWriter &write) {
+    auto type = RankedTensorType::get({}, write.builder.getF32Type());
+    Value squares;
+    if (clip > 0)
+      for (Parameter &parameter : parameters) {
+        Value g = write.cast(parameter.gradient, write.builder.getF32Type());
+        Value sum = write.reduce("sum", write.binary("mul", g, g),
+                                 llvm::to_vector(llvm::seq<int64_t>(0, tensorType(g).getRank())), /*keepDims=*/false);
+        squares = squares ? write.binary("add", squares, sum) : sum;
+      }
+    if (!squares) {
+      auto attribute = DenseElementsAttr::get(type, 1.0f);
+      return ConstantOp::create(write.builder, write.loc, type, attribute);
+    }
+    Value norm = write.unary("sqrt", squares);
+    addResult(norm, "grad_norm");
+    return write.binary(
+        "min", write.scalar(1, norm),
+        write.binary("div", write.scalar(clip, norm), write.binary("add", norm, write.scalar(1e-6, norm))));
+  }
+
+  void update(OpWriter &write, Parameter &parameter, Value rate, Value scale, Value step) {
+    WeightOp weight = parameter.weight;
+    Value value = parameter.load.getResult();
+    RankedTensorType type = tensorType(value);
+    markMutable(weight);
+    auto number = [&](double x) { return write.builder.getF64FloatAttr(x); };
+    auto flag = [&](bool x) { return write.builder.getBoolAttr(x); };
+    auto decay = number(type.getRank() >= 2 ? double(weightDecay) : 0.0);
+    auto slot = [&](StringRef suffix) { return state(write, weight.getSymName() + suffix, type, weight); };
+    auto symbol = [&](StringRef suffix) {
+      return getOperation().lookupSymbol<WeightOp>((weight.getSymName() + suffix).str());
+    };
+    std::string name = weight.getSymName().str();
+    if (optimizer == "sgd") {
+      auto sgd = SgdOp::create(write.builder, write.loc, value, parameter.gradient, slot(".velocity"), rate, scale,
+                               number(momentum), decay, flag(false));
+      addResult(sgd.getNewParam(), name, weight);
+      addResult(sgd.getNewVelocity(), name + ".velocity", symbol(".velocity"));
+      return;
+    }
+    Value m = slot(".m"), v = slot(".v");
+    auto adam = AdamOp::create(write.builder, write.loc, value, parameter.gradient, m, v, rate, scale, step,
+                               number(beta1), number(beta2), number(epsilon), decay, flag(optimizer == "adamw"));
+    addResult(adam.getNewParam(), name, weight);
+    addResult(adam.getNewM(), name + ".m", symbol(".m"));
+    addResult(adam.getNewV(), name + ".v", symbol(".v"));
+  }
+};
+
+} // namespace
+} // namespace llmpar

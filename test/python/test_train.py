@@ -1,0 +1,114 @@
+"""`llmpar train`: what it learns equals an independent implementation, under every layout."""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import support  # noqa: F401  (finds the package)
+from llmpar.cli import Kind, run_checked, run_llmpar
+from llmpar.zoo import build_gpt2, build_llama
+from llmpar.zoo.gpt2 import SIZES as GPT2_SIZES
+from llmpar.zoo.llama import SIZES as LLAMA_SIZES
+
+BATCH, LENGTH, STEPS = 4, 16, 10
+MODELS = {"gpt2": (build_gpt2, GPT2_SIZES["tiny"]), "llama": (build_llama, LLAMA_SIZES["tiny"])}
+
+
+def write_tokens(path: Path, tokens: np.ndarray, classes: int) -> None:
+    path.write_bytes(b"LLMPTOK1" + struct.pack("<II", 1, classes) + tokens.astype(np.uint8).tobytes())
+
+
+class TrainTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.root = Path(cls.folder.name)
+        numbers = np.random.default_rng(3)
+        cls.one_batch = numbers.integers(0, 101, BATCH * LENGTH + 1)
+        write_tokens(cls.root / "one.bin", cls.one_batch, 101)
+        write_tokens(cls.root / "many.bin", numbers.integers(0, 101, 40 * LENGTH + 1), 101)
+        for kind, (build, config) in MODELS.items():
+            build(cls.root / kind, config)
+
+    def flags(self, kind: str, data: str, *more: str) -> list:
+        return [self.root / kind / "model.onnx", "--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}", "--data", self.root / data, *more]
+
+    def losses(self, kind: str, data: str, *more: str) -> list[float]:
+        log = self.root / "log.jsonl"
+        run_checked("train", *self.flags(kind, data, "--train-iters", str(STEPS), "--log", str(log), "--json", *more))
+        return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+
+    def test_equals_jax(self):
+        try:
+            import training_reference
+        except ImportError as missing:
+            self.skipTest(f"{missing}")
+        # One batch in each epoch: the order of its samples does not matter.
+        tokens = np.stack([self.one_batch[i * LENGTH : (i + 1) * LENGTH + 1] for i in range(BATCH)])
+        for kind, (_, config) in MODELS.items():
+            with self.subTest(kind):
+                weights = training_reference.load_weights(self.root / kind / "model.onnx")
+                expected = training_reference.train(weights, kind, config, tokens, STEPS, clip=0.5, decay=0.1)
+                actual = self.losses(kind, "one.bin", "--clip-grad", "0.5", "--weight-decay", "0.1")
+                np.testing.assert_allclose(actual, expected, rtol=1e-4)
+                self.assertLess(actual[-1], actual[0])
+
+    def test_layouts_learn_the_same(self):
+        for kind in MODELS:
+            single = self.losses(kind, "many.bin", "--clip-grad", "1")
+            for mesh, layout in [("dp=2", "data"), ("dp=3", "data"), ("tp=2", "tensor"), ("dp=2,tp=2", "hybrid")]:
+                with self.subTest(f"{kind} {mesh}"):
+                    sharded = self.losses(kind, "many.bin", "--clip-grad", "1", "--mesh", mesh, "--layout", layout)
+                    np.testing.assert_allclose(sharded, single, rtol=1e-5)
+                    if "dp" in mesh:
+                        zero = self.losses(kind, "many.bin", "--clip-grad", "1", "--mesh", mesh, "--layout", layout, "--zero", "2")
+                        np.testing.assert_allclose(zero, single, rtol=1e-5)
+
+    def test_the_rate_follows_its_schedule(self):
+        # The rate is 0 at the end of a linear decay without a least rate, and in the first step of none: losses stand still.
+        weights = self.root / "w.npz"
+        run_checked("train", *self.flags("gpt2", "one.bin", "--train-iters", "2", "--lr", "0", "-o", str(weights)))
+        states = np.load(weights)
+        self.assertEqual(states["step"], 2)
+        self.assertGreater(np.abs(states["ln_f.weight.m"]).max(), 0)
+        original = np.load(weights)["ln_f.weight"]
+        run_checked("train", *self.flags("gpt2", "one.bin", "--train-iters", "2", "--lr", "1e-3", "-o", str(weights)))
+        self.assertGreater(np.abs(np.load(weights)["ln_f.weight"] - original).max(), 1e-4)
+
+    def test_same_seed_same_bits(self):
+        runs = [self.losses("gpt2", "many.bin", "--mesh", "dp=2", "--layout", "data", "--seed", "7") for _ in range(2)]
+        self.assertEqual(runs[0], runs[1])
+        self.assertNotEqual(runs[0], self.losses("gpt2", "many.bin", "--mesh", "dp=2", "--layout", "data", "--seed", "8"))
+
+    def test_errors_say_what_to_do(self):
+        for more, part in [(["--data", str(self.root / "gpt2" / "model.onnx")], "not a token file"),
+                           (["--optimizer", "lion"], "choose adamw, adam, sgd"),
+                           (["--lr-decay-style", "step"], "choose constant, linear, cosine"),
+                           (["--train-iters", "0"], "at least 1"),
+                           (["--lr-decay-style", "linear", "--lr-warmup-iters", "100"], "raise"),
+                           (["--zero", "3"], "is 0, 1 or 2"),
+                           (["--zero", "1", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
+                           (["--logits", "nothing"], "name the logits")]:
+            with self.subTest(part):
+                flags = [f for f in self.flags("gpt2", "one.bin")]
+                if more[0] == "--data":
+                    flags = flags[: flags.index("--data")]
+                outcome = run_llmpar("train", *flags, *more)
+                self.assertNotEqual(outcome.kind, Kind.OK)
+                self.assertIn(part, outcome.error)
+
+    def test_text_becomes_tokens(self):
+        text = self.root / "text.txt"
+        text.write_bytes(b"in the beginning")
+        run_checked("data", text, "-o", self.root / "text.bin")
+        self.assertEqual((self.root / "text.bin").read_bytes(), b"LLMPTOK1" + struct.pack("<II", 1, 256) + text.read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,82 @@
+//===- MeasureMethod.cpp - A compared method on this machine's devices --------===//
+#include "Compare.h"
+#include "ProbeProgram.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLExtras.h"
+
+namespace llmpar::tool {
+namespace {
+
+double medianOf(std::vector<double> values) {
+  llvm::sort(values);
+  return values[values.size() / 2];
+}
+
+/// Steps with a clock at every record: by kernel, the median over the steps.
+bool profile(const Options &options, Session &session, const ProgramPrediction &predicted, Measured &measured, Failure &failure) {
+  struct Kernel {
+    KernelTime time;
+    std::vector<double> samples;
+  };
+  llvm::MapVector<llvm::StringRef, Kernel> kernels;
+  const double ranks = static_cast<double>(predicted.records.size());
+  auto forEachRecord = [&](auto &&visit) {
+    for (auto [rank, records] : llvm::enumerate(predicted.records))
+      for (auto [index, record] : llvm::enumerate(records))
+        visit(static_cast<uint32_t>(rank), index, record);
+  };
+  forEachRecord([&](uint32_t, size_t, const PredictedRecord &record) {
+    KernelTime &time = kernels[record.kernel].time;
+    time.kernel = record.kernel;
+    time.calls += 1;
+    time.predicted += record.seconds / ranks;
+  });
+  llmpar_rt_set_profile(session.instance(), 1);
+  llvm::MapVector<llvm::StringRef, double> before; // the runtime reports sums over the steps
+  for (int i = 0; i < options.repeat; ++i) {
+    if (!session.step(failure))
+      return false;
+    llvm::MapVector<llvm::StringRef, double> sums;
+    forEachRecord([&](uint32_t rank, size_t index, const PredictedRecord &record) {
+      llmpar_rt_profile_entry entry;
+      if (llmpar_rt_profile(session.instance(), rank, index, &entry) == LLMPAR_RT_OK)
+        sums[record.kernel] += entry.seconds;
+    });
+    for (auto &[name, kernel] : kernels)
+      kernel.samples.push_back((sums[name] - before[name]) / ranks);
+    before = std::move(sums);
+  }
+  double clock = clockSeconds();
+  for (auto &[name, kernel] : kernels) {
+    kernel.time.measured = std::max(medianOf(kernel.samples) - static_cast<double>(kernel.time.calls) / ranks * clock, 1e-9);
+    measured.kernels.push_back(kernel.time);
+  }
+  llvm::sort(measured.kernels, [](const KernelTime &a, const KernelTime &b) { return a.measured > b.measured; });
+  return true;
+}
+
+} // namespace
+
+bool measureMethod(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure) {
+  Session session;
+  Method running = method;
+  running.missing = rt::Missing::StaysNull;
+  if (!session.open(options, given, running, failure))
+    return false;
+  std::vector<double> seconds;
+  for (int i = -2; i < options.repeat; ++i) {
+    if (!session.step(failure))
+      return false;
+    if (i >= 0)
+      seconds.push_back(session.stats().last_step_seconds);
+  }
+  llmpar_rt_stats stats = session.stats();
+  row.measured = Measured{.seconds = medianOf(std::move(seconds)),
+                          .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
+                          .heldBytes = static_cast<int64_t>(stats.resident_bytes),
+                          .kernels = {}};
+  return !options.profile || profile(options, session, row.predicted, *row.measured, failure);
+}
+
+} // namespace llmpar::tool
