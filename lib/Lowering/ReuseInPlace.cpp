@@ -13,14 +13,20 @@ using namespace mlir;
 namespace llmpar {
 namespace {
 
-bool isElementwise(Operation *op) { return isa<UnaryOp, BinaryOp, SelectOp, CastOp, AllReduceOp>(op); }
+bool isElementwise(Operation *op) {
+  return isa<UnaryOp, UnaryGradOp, BinaryOp, SelectOp, CastOp, AllReduceOp>(op);
+}
 
 /// Operands in whose place the result may go, best first.
 SmallVector<unsigned> candidates(Operation *op) {
-  if (isa<UnaryOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, AllReduceOp>(op))
+  if (isa<UnaryOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, CrossEntropyGradOp, AllReduceOp>(op))
     return {0};
   if (isa<BinaryOp>(op))
     return {0, 1};
+  if (isa<UnaryGradOp, SoftmaxGradOp>(op))
+    return {1, 0};
+  if (isa<NormGradOp>(op))
+    return {2, 0};
   if (isa<SelectOp>(op))
     return {1, 2};
   return {};

@@ -27,6 +27,16 @@ KernelFn findCpuKernel(KernelId id) {
     LLMPAR_FAST(concat)
     LLMPAR_FAST(pad)
     LLMPAR_FAST(gather)
+    LLMPAR_FAST(unary_grad)
+    LLMPAR_FAST(weight_grad)
+    LLMPAR_FAST(softmax_grad)
+    LLMPAR_FAST(norm_grad)
+    LLMPAR_FAST(norm_scale_grad)
+    LLMPAR_FAST(gather_grad)
+    LLMPAR_FAST(slice_grad)
+    LLMPAR_FAST(cross_entropy)
+    LLMPAR_FAST(cross_entropy_grad)
+    LLMPAR_FAST(adam)
     LLMPAR_FAST(gather_nd)
 #undef LLMPAR_FAST
   default:

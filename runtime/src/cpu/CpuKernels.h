@@ -43,6 +43,18 @@ Status concat(const KernelCall &call);
 Status pad(const KernelCall &call);
 Status gather(const KernelCall &call);
 Status gather_nd(const KernelCall &call);
+// Gradients.cpp
+Status unary_grad(const KernelCall &call);
+Status weight_grad(const KernelCall &call);
+Status softmax_grad(const KernelCall &call);
+Status norm_grad(const KernelCall &call);
+Status norm_scale_grad(const KernelCall &call);
+Status gather_grad(const KernelCall &call);
+Status slice_grad(const KernelCall &call);
+// Training.cpp
+Status cross_entropy(const KernelCall &call);
+Status cross_entropy_grad(const KernelCall &call);
+Status adam(const KernelCall &call);
 } // namespace cpu
 
 } // namespace llmpar::rt
