@@ -61,9 +61,10 @@ public:
         !readInputs(options, given, failure) || !session.open(options, given, method, failure) || !findInputs() ||
         !openLog())
       return false;
-    Clock::time_point begin = Clock::now();
     for (int64_t step = 0; step < options.trainSteps; ++step) {
-      if (!fillBatch(step * batch) || !session.step(failure) || !report(step, secondsSince(begin)))
+      Clock::time_point begin = Clock::now();
+      fillBatch(step * batch);
+      if (!session.step(failure) || !report(step, secondsSince(begin)))
         return false;
     }
     return writeStates();
@@ -77,6 +78,7 @@ private:
   SampleOrder order;
   rt::HostTensor *ids = nullptr, *labels = nullptr;
   int64_t batch = 0, length = 0;
+  double totalSeconds = 0; ///< without the first step
   std::unique_ptr<llvm::raw_fd_ostream> log;
 
   BuildTrainingStepOptions trainingOptions() const {
@@ -105,15 +107,17 @@ private:
       return failure.set(CompileError, "the logits are not [batch, sequence, classes]: name them with --logits");
     batch = labels->shape[0];
     length = labels->shape[1];
-    for (const rt::HostTensor *input : session.inputs())
-      if (rt::HostTensor *own = session.madeUp(input->name);
-          own && own != labels && own->shape == labels->shape && own->dtype == DType::I64)
-        if (llvm::StringRef name = own->name; name.contains("position")) {
-          for (int64_t i = 0; i < own->elements(); ++i)
-            own->as<int64_t>()[i] = i % length;
-        } else if (!name.contains("mask") && !ids) {
-          ids = own;
-        }
+    for (const rt::HostTensor *input : session.inputs()) {
+      rt::HostTensor *own = session.madeUp(input->name);
+      if (!own || own == labels || own->shape != labels->shape || own->dtype != DType::I64)
+        continue;
+      llvm::StringRef name = own->name;
+      if (name.contains("position"))
+        for (int64_t i = 0; i < own->elements(); ++i)
+          own->as<int64_t>()[i] = i % length;
+      else if (!name.contains("mask") && !ids)
+        ids = own;
+    }
     if (!ids)
       return failure.set(CompileError,
                          "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
@@ -125,7 +129,7 @@ private:
     return true;
   }
 
-  bool fillBatch(int64_t position) {
+  void fillBatch(int64_t position) {
     for (int64_t row = 0; row < batch; ++row) {
       int64_t start = order.at(position + row) * length;
       for (int64_t i = 0; i < length; ++i) {
@@ -133,7 +137,6 @@ private:
         labels->as<int64_t>()[row * length + i] = tokens[start + i + 1];
       }
     }
-    return true;
   }
 
   bool openLog() {
@@ -153,7 +156,11 @@ private:
       if (output.name == "loss")
         loss = value;
     }
-    double tokensPerSecond = static_cast<double>((step + 1) * batch * length) / seconds;
+    // The mean since the first step, which is slower: it touches memory for the first time.
+    totalSeconds += step > 0 ? seconds : 0;
+    double perStep = step > 0 ? totalSeconds / static_cast<double>(step) : seconds;
+    double tokensPerSecond = static_cast<double>(batch * length) / perStep;
+    line["seconds"] = seconds;
     line["tokens_per_second"] = tokensPerSecond;
     llvm::json::Value text(std::move(line));
     if (log)

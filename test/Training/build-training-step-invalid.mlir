@@ -1,0 +1,23 @@
+// RUN: llmpar-opt %s --split-input-file --verify-diagnostics --llmpar-build-training-step
+
+// expected-error @below {{has no float weights: there is nothing to train}}
+func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  return %x : tensor<2x4xf32>
+}
+
+// -----
+
+// expected-error @below {{has no float result: name the logits}}
+func.func @main(%x: tensor<2xi64>) -> tensor<2xi64> {
+  return %x : tensor<2xi64>
+}
+
+// -----
+
+llmpar.weight @w : tensor<4x1x3xf32> from <"w.bin", 0, 48>
+func.func @main(%x: tensor<2x1x9xf32>) -> tensor<2x4x7xf32> {
+  %w = llmpar.load_weight @w : tensor<4x1x3xf32>
+  // expected-error @below {{'llmpar.conv' op has no gradient: training through 'conv' is not supported}}
+  %y = llmpar.conv %x, %w {group = 1, strides = array<i64: 1>, pads_begin = array<i64: 0>, pads_end = array<i64: 0>, dilations = array<i64: 1>} : (tensor<2x1x9xf32>, tensor<4x1x3xf32>) -> tensor<2x4x7xf32>
+  return %y : tensor<2x4x7xf32>
+}
