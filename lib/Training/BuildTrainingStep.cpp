@@ -31,6 +31,7 @@ struct BuildTrainingStep : impl::BuildTrainingStepBase<BuildTrainingStep> {
 
 private:
   func::FuncOp function;
+  std::optional<SymbolTable> symbols;
   struct Parameter {
     WeightOp weight;
     LoadWeightOp load;
@@ -98,14 +99,14 @@ private:
   }
 
   void findParameters() {
-    SymbolTable symbols(getOperation());
+    symbols.emplace(getOperation());
     llvm::MapVector<WeightOp, LoadWeightOp> found;
     for (auto load : function.getBody().front().getOps<LoadWeightOp>())
       if (isFloat(load.getResult()))
-        found.try_emplace(symbols.lookup<WeightOp>(load.getWeight()), load);
+        found.try_emplace(symbols->lookup<WeightOp>(load.getWeight()), load);
     // One load for each, so that a tied weight has one gradient.
     for (auto load : llvm::make_early_inc_range(function.getBody().front().getOps<LoadWeightOp>()))
-      if (auto it = found.find(symbols.lookup<WeightOp>(load.getWeight())); it != found.end() && it->second != load) {
+      if (auto it = found.find(symbols->lookup<WeightOp>(load.getWeight())); it != found.end() && it->second != load) {
         load.replaceAllUsesWith(it->second.getResult());
         load.erase();
       }
@@ -142,36 +143,50 @@ private:
     for (auto [parameter, gradient] : llvm::zip(parameters, *gradients))
       parameter.gradient = gradient;
     llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
+    for (Parameter &parameter : parameters)
+      if (!tensorType(parameter.gradient).getElementType().isF32())
+        return function.emitError() << "parameter '" << parameter.weight.getSymName() << "' of type "
+                                    << parameter.gradient.getType()
+                                    << ": only f32 parameters are trained; export the model in float32";
     return loss;
   }
 
-  /// A weight that begins as zeros, and its value now.
-  Value state(OpWriter &write, const Twine &name, RankedTensorType type, WeightOp before) {
-    OpBuilder module(before);
-    auto weight = WeightOp::create(module, write.loc, name.str(), type, module.getArrayAttr({}));
+  struct State {
+    WeightOp weight;
+    Value value;
+  };
+  /// A weight that begins as zeros, and its value before this step.
+  State state(OpWriter &write, const Twine &name, RankedTensorType type) {
+    OpBuilder detached(write.builder.getContext());
+    auto weight = WeightOp::create(detached, write.loc, name.str(), type, detached.getArrayAttr({}));
     markMutable(weight);
-    return LoadWeightOp::create(write.builder, write.loc, type, weight.getSymName());
+    StringAttr symbol = symbols->insert(weight, Block::iterator(function)); // another name if it is taken
+    return {weight, LoadWeightOp::create(write.builder, write.loc, type, symbol.getValue())};
   }
   static void markMutable(WeightOp weight) {
     weight->setAttr(LlmparDialect::kMutable, UnitAttr::get(weight.getContext()));
   }
 
-  void addResult(Value value, StringRef name, WeightOp next = {}) {
+  void addResult(Value value, StringRef name) {
     OpBuilder b(value.getContext());
-    NamedAttrList attributes;
-    attributes.set(LlmparDialect::kName, b.getStringAttr(name));
-    if (next)
-      attributes.set(LlmparDialect::kNext, FlatSymbolRefAttr::get(next.getSymNameAttr()));
     results.push_back(value);
-    resultAttributes.push_back(attributes.getDictionary(value.getContext()));
+    resultAttributes.push_back(b.getDictionaryAttr(b.getNamedAttr(LlmparDialect::kName, b.getStringAttr(name))));
+  }
+  /// The next value of a state.
+  void addResult(Value value, WeightOp next) {
+    OpBuilder b(value.getContext());
+    results.push_back(value);
+    resultAttributes.push_back(
+        b.getDictionaryAttr({b.getNamedAttr(LlmparDialect::kName, next.getSymNameAttr()),
+                             b.getNamedAttr(LlmparDialect::kNext, FlatSymbolRefAttr::get(next.getSymNameAttr()))}));
   }
 
   /// The number of this step, counted from 1.
   Value nextStep(OpWriter &write) {
     auto type = RankedTensorType::get({}, write.builder.getF32Type());
-    Value before = state(write, "step", type, parameters.front().weight);
-    Value step = write.binary("add", before, write.scalar(1, before));
-    addResult(step, "step", SymbolTable(getOperation()).lookup<WeightOp>("step"));
+    State counter = state(write, "step", type);
+    Value step = write.binary("add", counter.value, write.scalar(1, counter.value));
+    addResult(step, counter.weight);
     return step;
   }
 
@@ -229,24 +244,21 @@ private:
     auto number = [&](double x) { return write.builder.getF64FloatAttr(x); };
     auto flag = [&](bool x) { return write.builder.getBoolAttr(x); };
     auto decay = number(type.getRank() >= 2 ? double(weightDecay) : 0.0);
-    auto slot = [&](StringRef suffix) { return state(write, weight.getSymName() + suffix, type, weight); };
-    auto symbol = [&](StringRef suffix) {
-      return getOperation().lookupSymbol<WeightOp>((weight.getSymName() + suffix).str());
-    };
-    std::string name = weight.getSymName().str();
+    auto slot = [&](StringRef suffix) { return state(write, weight.getSymName() + suffix, type); };
     if (optimizer == "sgd") {
-      auto sgd = SgdOp::create(write.builder, write.loc, value, parameter.gradient, slot(".velocity"), rate, scale,
+      State velocity = slot(".velocity");
+      auto sgd = SgdOp::create(write.builder, write.loc, value, parameter.gradient, velocity.value, rate, scale,
                                number(momentum), decay, flag(false));
-      addResult(sgd.getNewParam(), name, weight);
-      addResult(sgd.getNewVelocity(), name + ".velocity", symbol(".velocity"));
+      addResult(sgd.getNewParam(), weight);
+      addResult(sgd.getNewVelocity(), velocity.weight);
       return;
     }
-    Value m = slot(".m"), v = slot(".v");
-    auto adam = AdamOp::create(write.builder, write.loc, value, parameter.gradient, m, v, rate, scale, step,
+    State m = slot(".m"), v = slot(".v");
+    auto adam = AdamOp::create(write.builder, write.loc, value, parameter.gradient, m.value, v.value, rate, scale, step,
                                number(beta1), number(beta2), number(epsilon), decay, flag(optimizer == "adamw"));
-    addResult(adam.getNewParam(), name, weight);
-    addResult(adam.getNewM(), name + ".m", symbol(".m"));
-    addResult(adam.getNewV(), name + ".v", symbol(".v"));
+    addResult(adam.getNewParam(), weight);
+    addResult(adam.getNewM(), m.weight);
+    addResult(adam.getNewV(), v.weight);
   }
 };
 

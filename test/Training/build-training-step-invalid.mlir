@@ -21,3 +21,13 @@ func.func @main(%x: tensor<2x1x9xf32>) -> tensor<2x4x7xf32> {
   %y = llmpar.conv %x, %w {group = 1, strides = array<i64: 1>, pads_begin = array<i64: 0>, pads_end = array<i64: 0>, dilations = array<i64: 1>} : (tensor<2x1x9xf32>, tensor<4x1x3xf32>) -> tensor<2x4x7xf32>
   return %y : tensor<2x4x7xf32>
 }
+
+// -----
+
+llmpar.weight @w : tensor<4x6xbf16> from <"w.bin", 0, 48>
+// expected-error @below {{parameter 'w' of type 'tensor<4x6xbf16>': only f32 parameters are trained; export the model in float32}}
+func.func @main(%x: tensor<2x4xbf16>) -> tensor<2x6xbf16> {
+  %w = llmpar.load_weight @w : tensor<4x6xbf16>
+  %y = llmpar.matmul %x, %w : (tensor<2x4xbf16>, tensor<4x6xbf16>) -> tensor<2x6xbf16>
+  return %y : tensor<2x6xbf16>
+}

@@ -2,14 +2,15 @@
 // RUN: llmpar-opt %s --llmpar-build-training-step="optimizer=adam lr-schedule=cosine steps=10 warmup=2" | FileCheck %s --check-prefix=ADAM
 
 // What is trained becomes state; what the optimizer keeps begins as zeros.
-// CHECK-DAG:   llmpar.weight @step : tensor<f32> from zeros {llmpar.mutable}
+// The name of a weight is not taken twice.
+// CHECK-DAG:   llmpar.weight @step_0 : tensor<f32> from zeros {llmpar.mutable}
 // CHECK-DAG:   llmpar.weight @w : tensor<4x6xf32> from <"w.bin", 0, 96> {llmpar.mutable}
 // CHECK-DAG:   llmpar.weight @w.velocity : tensor<4x6xf32> from zeros {llmpar.mutable}
 // A weight that the logits do not depend on is left alone.
-// CHECK-DAG:   llmpar.weight @other : tensor<6xf32> from <"w.bin", 96, 24>{{$}}
+// CHECK-DAG:   llmpar.weight @step : tensor<6xf32> from <"w.bin", 96, 24>{{$}}
 // CHECK:       func.func @main(%[[X:[^:]+]]: tensor<2x4xf32>, %[[LABELS:[^:]+]]: tensor<2xi64> {llmpar.name = "labels"}) -> (
 // CHECK-SAME:  {llmpar.name = "loss"}
-// CHECK-SAME:  {llmpar.name = "step", llmpar.next = @step}
+// CHECK-SAME:  {llmpar.name = "step_0", llmpar.next = @step_0}
 // CHECK-SAME:  {llmpar.name = "grad_norm"}
 // CHECK-SAME:  {llmpar.name = "w", llmpar.next = @w}
 // CHECK-SAME:  {llmpar.name = "w.velocity", llmpar.next = @w.velocity})
@@ -25,10 +26,10 @@
 // ADAM:        llmpar.unary "cos"
 // ADAM:        llmpar.adam {{.*}}decoupled = false
 llmpar.weight @w : tensor<4x6xf32> from <"w.bin", 0, 96>
-llmpar.weight @other : tensor<6xf32> from <"w.bin", 96, 24>
+llmpar.weight @step : tensor<6xf32> from <"w.bin", 96, 24>
 func.func @main(%x: tensor<2x4xf32>) -> (tensor<2x6xf32> {llmpar.name = "logits"}, tensor<6xf32>) {
   %w = llmpar.load_weight @w : tensor<4x6xf32>
-  %other = llmpar.load_weight @other : tensor<6xf32>
+  %other = llmpar.load_weight @step : tensor<6xf32>
   %y = llmpar.matmul %x, %w : (tensor<2x4xf32>, tensor<4x6xf32>) -> tensor<2x6xf32>
   return %y, %other : tensor<2x6xf32>, tensor<6xf32>
 }
