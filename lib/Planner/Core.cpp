@@ -50,18 +50,15 @@ Core::Core(const ReducedProblem &problem) : capacity(problem.capacity), constant
   for (const ReducedEdge &edge : problem.edges) {
     if (edge.gone)
       continue;
-    CoreEdge added{.from = place[edge.from], .to = place[edge.to], .costs = {}, .transposed = {}};
     size_t rows = problem.nodes[edge.from].size(), columns = problem.nodes[edge.to].size();
-    added.transposed.resize(rows * columns);
-    for (size_t i = 0; i < rows * columns; ++i) {
-      added.costs.push_back(toDouble((*edge.costs)[i]));
-      added.transposed[i % columns * rows + i / columns] = added.costs.back();
-    }
-    if (added.from > added.to) {
-      std::swap(added.from, added.to);
-      std::swap(added.costs, added.transposed);
-    }
-    edges.push_back(std::move(added));
+    std::vector<double> costs(rows * columns), transposed(rows * columns);
+    for (size_t i = 0; i < rows * columns; ++i)
+      costs[i] = transposed[i % columns * rows + i / columns] = toDouble((*edge.costs)[i]);
+    PairCosts down(costs, columns), across(transposed, rows);
+    if (place[edge.from] < place[edge.to])
+      edges.push_back({.from = place[edge.from], .to = place[edge.to], .costs = std::move(down), .transposed = std::move(across)});
+    else
+      edges.push_back({.from = place[edge.to], .to = place[edge.from], .costs = std::move(across), .transposed = std::move(down)});
   }
   llvm::sort(edges, [](const CoreEdge &a, const CoreEdge &b) { return std::pair(a.from, a.to) < std::pair(b.from, b.to); });
   for (auto [index, edge] : llvm::enumerate(edges)) {
@@ -76,7 +73,7 @@ int64_t Core::cost(llvm::ArrayRef<int> choice) const {
   for (auto [node, strategy] : llvm::zip(nodes, choice))
     add(node.costs[strategy]);
   for (const CoreEdge &edge : edges)
-    add(edge.costs[choice[edge.from] * nodes[edge.to].size() + choice[edge.to]]);
+    add(edge.costs.at(choice[edge.from], choice[edge.to]));
   return sum;
 }
 

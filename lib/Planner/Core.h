@@ -7,6 +7,7 @@
 #ifndef LLMPAR_LIB_PLANNER_CORE_H
 #define LLMPAR_LIB_PLANNER_CORE_H
 
+#include "PairCosts.h"
 #include "ReducedProblem.h"
 #include <limits>
 
@@ -24,11 +25,11 @@ struct CoreNode {
 
 struct CoreEdge {
   int from = 0, to = 0; ///< from < to
-  std::vector<double> costs;      ///< [strategy of from][strategy of to]
-  std::vector<double> transposed; ///< [strategy of to][strategy of from]
+  PairCosts costs;      ///< [strategy of from][strategy of to]
+  PairCosts transposed; ///< [strategy of to][strategy of from]
   int other(int node) const { return node == from ? to : from; }
   /// Rows by the strategy of the other end, columns by that of `node`.
-  const double *towards(int node) const { return node == to ? costs.data() : transposed.data(); }
+  const PairCosts &towards(int node) const { return node == to ? costs : transposed; }
 };
 
 struct Core {

@@ -6,26 +6,11 @@
 
 namespace llmpar {
 
-/// The inner loop of all: result[i] = min over j of matrix[j][i] - paid[j].
-#if defined(__x86_64__) && defined(__ELF__)
-__attribute__((target_clones("avx2", "default")))
-#endif
-static void leastByColumn(const double *matrix, const double *paid, size_t rows, size_t columns, double *result) {
-  for (size_t i = 0; i < columns; ++i)
-    result[i] = matrix[i] - paid[0];
-  for (size_t j = 1; j < rows; ++j) {
-    matrix += columns;
-    for (size_t i = 0; i < columns; ++i) {
-      double cost = matrix[i] - paid[j];
-      result[i] = cost < result[i] ? cost : result[i];
-    }
-  }
-}
-
 DualBound::DualBound(const Core &core) : core(core), price(core.capacity.size(), 0), choice(core.nodes.size(), 0) {
   for (const CoreNode &node : core.nodes) {
     nodeBegin.push_back(costs.size());
     costs.insert(costs.end(), node.costs.begin(), node.costs.end());
+    costs.resize(nodeBegin.back() + paddedSize(node.size()), node.costs[0]);
     int index = static_cast<int>(nodeBegin.size()) - 1;
     size_t forward = llvm::count_if(node.edges, [&](int edge) { return core.edges[edge].from == index; });
     shares.push_back(1.0 / double(std::max<size_t>({1, forward, node.edges.size() - forward})));
@@ -35,8 +20,8 @@ DualBound::DualBound(const Core &core) : core(core), price(core.capacity.size(),
   size_t count = 0;
   for (const CoreEdge &edge : core.edges) {
     fromBegin.push_back(count);
-    toBegin.push_back(count += core.nodes[edge.from].size());
-    count += core.nodes[edge.to].size();
+    toBegin.push_back(count += paddedSize(core.nodes[edge.from].size()));
+    count += paddedSize(core.nodes[edge.to].size());
   }
   messages.assign(count, 0);
 }
@@ -52,29 +37,35 @@ void DualBound::setPrices(std::vector<double> prices) {
   }
   for (auto [index, node] : llvm::enumerate(core.nodes)) {
     double *sums = &costs[nodeBegin[index]];
-    std::copy_n(&ownCosts[nodeBegin[index]], node.size(), sums);
+    size_t width = paddedSize(node.size());
+    std::copy_n(&ownCosts[nodeBegin[index]], width, sums);
     for (const PointUse &use : node.uses) {
       double perByte = before[use.end] - before[use.begin];
       for (size_t i = 0; perByte > 0 && i < node.size(); ++i)
         sums[i] += perByte * double((*use.bytes)[i]);
     }
+    pad(sums, node.size());
     for (int edge : node.edges) {
       const double *mine = messageTo(edge, static_cast<int>(index));
-      for (size_t i = 0; i < node.size(); ++i)
+      for (size_t i = 0; i < width; ++i)
         sums[i] += mine[i];
     }
   }
 }
 
 void DualBound::penalize(int node, llvm::ArrayRef<char> strategies, double penalty) {
-  for (size_t i = 0; i < strategies.size(); ++i) {
-    ownCosts[nodeBegin[node] + i] += strategies[i] ? penalty : 0;
-    costs[nodeBegin[node] + i] += strategies[i] ? penalty : 0;
+  for (std::vector<double> *values : {&ownCosts, &costs}) {
+    for (size_t i = 0; i < strategies.size(); ++i)
+      (*values)[nodeBegin[node] + i] += strategies[i] ? penalty : 0;
+    pad(&(*values)[nodeBegin[node]], strategies.size());
   }
 }
 
 /// Edges must not ask for anything between sweeps.
 void DualBound::settle() {
+  for (auto [index, edge] : llvm::enumerate(core.edges))
+    for (int end : {edge.from, edge.to})
+      pad(messageTo(static_cast<int>(index), end), core.nodes[end].size());
   setPrices(price);
   for (size_t edge = 0; edge < core.edges.size(); ++edge)
     pull(static_cast<int>(edge), core.edges[edge].from);
@@ -83,20 +74,12 @@ void DualBound::settle() {
 /// Moves to `node` all that the edge can give: what each strategy pays there at least.
 void DualBound::pull(int index, int node) {
   const CoreEdge &edge = core.edges[index];
-  int other = edge.other(node);
-  size_t count = core.nodes[node].size(), rows = core.nodes[other].size();
-  const double *theirs = messageTo(index, other), *row = edge.towards(node);
-  double *mine = messageTo(index, node), *sums = &costs[nodeBegin[node]];
-  for (size_t i = 0; i < count; ++i)
-    sums[i] -= mine[i];
-  leastByColumn(row, theirs, rows, count, mine);
-  for (size_t i = 0; i < count; ++i)
-    sums[i] += mine[i];
+  edge.towards(node).sendLeast(messageTo(index, edge.other(node)), messageTo(index, node), &costs[nodeBegin[node]]);
 }
 
 /// Hands `share` of the node's costs to each of its edges in one direction.
 void DualBound::push(int node, double share, bool forward) {
-  size_t count = core.nodes[node].size(), edges = 0;
+  size_t count = paddedSize(core.nodes[node].size()), edges = 0;
   double *sums = &costs[nodeBegin[node]];
   for (int index : core.nodes[node].edges) {
     if ((core.edges[index].from == node) != forward)
@@ -111,22 +94,19 @@ void DualBound::push(int node, double share, bool forward) {
 }
 
 void DualBound::choose(int node) {
-  size_t count = core.nodes[node].size();
-  std::vector<double> total(&costs[nodeBegin[node]], &costs[nodeBegin[node]] + count);
+  size_t width = paddedSize(core.nodes[node].size());
+  total.assign(&costs[nodeBegin[node]], &costs[nodeBegin[node]] + width);
   for (int index : core.nodes[node].edges) {
     const CoreEdge &edge = core.edges[index];
     if (edge.from == node)
       continue;
-    const double *mine = messageTo(index, node), *row = edge.towards(node) + choice[edge.from] * count;
-    for (size_t i = 0; i < count; ++i)
-      total[i] += row[i] - mine[i];
+    edge.towards(node).addRow(choice[edge.from], messageTo(index, node), total.data());
   }
-  choice[node] = static_cast<int>(llvm::min_element(total) - total.begin());
+  choice[node] = static_cast<int>(llvm::find(total, leastOf(total.data(), width)) - total.begin());
 }
 
 double DualBound::leastCost(int node) const {
-  const double *sums = &costs[nodeBegin[node]];
-  return *std::min_element(sums, sums + core.nodes[node].size());
+  return leastOf(&costs[nodeBegin[node]], core.nodes[node].size());
 }
 
 /// Edges ask for nothing between sweeps: the first end pulled last.
@@ -159,7 +139,7 @@ double DualBound::sweep() {
       if (core.edges[edge].from == node)
         pull(edge, node);
     double least = leastCost(node);
-    for (size_t i = nodeBegin[node], end = i + core.nodes[node].size(); i < end; ++i)
+    for (size_t i = nodeBegin[node], end = i + paddedSize(core.nodes[node].size()); i < end; ++i)
       excesses[i] = costs[i] - least;
     push(node, shares[node], false);
   }

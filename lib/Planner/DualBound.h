@@ -54,6 +54,7 @@ private:
   std::vector<double> messages; ///< by edge and end and strategy
   std::vector<double> excesses; ///< by node and strategy
   std::vector<double> shares;   ///< by node
+  std::vector<double> total;    ///< of one node, while it chooses
   std::vector<int> choice;
   double before = 0;
 

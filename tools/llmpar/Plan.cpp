@@ -51,7 +51,7 @@ void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
 llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
   llvm::json::Array meshes;
   for (const MeshResult &mesh : plan.meshes) {
-    llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.plan.feasible() || mesh.loses}, {"loses", mesh.loses}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
+    llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.loses ? llvm::json::Value(nullptr) : llvm::json::Value(mesh.plan.feasible())}, {"loses", mesh.loses}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
                            {"build_s", mesh.buildSeconds}, {"solve_s", mesh.solveSeconds}, {"bound_s", milliseconds(mesh.plan.lowerBound) * 1e-3}};
     if (mesh.plan.feasible()) {
       row["time_s"] = milliseconds(mesh.plan.cost) * 1e-3;
