@@ -28,6 +28,8 @@ public:
     for (Operation *op : order)
       if (live.contains(op) && failed(addOp(*op)))
         return failure();
+    if (failed(checkStates()))
+      return failure();
     addOutputs();
     chooseHomes();
     keepUntilJoined(plan);
@@ -175,6 +177,15 @@ private:
     stateOf[symbol] = id;
     Shape shape = layouts.of(argument).global;
     plan.loads.push_back({argument, symbol, shape, SmallVector<int64_t>(shape.size(), 0), id});
+  }
+
+  LogicalResult checkStates() {
+    for (unsigned result = 0; result < func.getNumResults(); ++result)
+      if (auto symbol = func.getResultAttrOfType<FlatSymbolRefAttr>(result, LlmparDialect::kNext))
+        if (!stateOf.contains(symbol))
+          return func.emitError() << "result " << result << " is the next value of " << symbol
+                                  << ", which no argument is the state of: run llmpar-place-state on a step that reads it";
+    return success();
   }
 
   /// Behind all readers of the states: their next values take their places.

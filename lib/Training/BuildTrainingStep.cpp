@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/GlobPattern.h"
 #include <numbers>
 
 using namespace mlir;
@@ -52,8 +53,8 @@ private:
         failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})))
       return failure();
     if (schedule != "constant" && steps <= warmup)
-      return getOperation().emitError() << "lr-schedule '" << schedule << "' ends at step " << steps
-                                        << ", not behind the " << warmup << " steps of warmup: raise steps";
+      return getOperation().emitError() << "lr-schedule '" << schedule << "' ends at step " << int64_t(steps)
+                                        << ", not behind the " << int64_t(warmup) << " steps of warmup: raise steps";
     return success();
   }
 
@@ -72,6 +73,8 @@ private:
     FailureOr<Value> loss = addLossAndGradients(write, *logitsResult);
     if (failed(loss))
       return failure();
+    if (parameters.empty())
+      return function.emitError() << "the logits depend on no weight that is trained: name another result";
     addResult(*loss, "loss");
     Value step = nextStep(write), rate = rateAt(write, step), scale = gradientScale(write);
     for (Parameter &parameter : parameters)
@@ -98,11 +101,22 @@ private:
                                 << ": name the logits";
   }
 
+  /// A table that is computed and not learnt, or what the user says.
+  bool isFrozen(StringRef name) const {
+    static constexpr StringLiteral tables[] = {"*cos_cache*", "*sin_cache*", "*cos_cached*", "*sin_cached*",
+                                               "*inv_freq*",  "*mask*",      "const_*"};
+    auto matches = [&](StringRef pattern) {
+      llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern);
+      return glob ? glob->match(name) : (llvm::consumeError(glob.takeError()), false);
+    };
+    return llvm::any_of(tables, matches) || llvm::any_of(frozen, matches);
+  }
+
   void findParameters() {
     symbols.emplace(getOperation());
     llvm::MapVector<WeightOp, LoadWeightOp> found;
     for (auto load : function.getBody().front().getOps<LoadWeightOp>())
-      if (isFloat(load.getResult()))
+      if (isFloat(load.getResult()) && !isFrozen(load.getWeight()))
         found.try_emplace(symbols->lookup<WeightOp>(load.getWeight()), load);
     // One load for each, so that a tied weight has one gradient.
     for (auto load : llvm::make_early_inc_range(function.getBody().front().getOps<LoadWeightOp>()))
@@ -121,7 +135,7 @@ private:
     RankedTensorType type = tensorType(logitsValue);
     Value wide = write.cast(logitsValue, builder.getF32Type());
     auto labelType = RankedTensorType::get(type.getShape().drop_back(), builder.getI64Type());
-    function.insertArgument(
+    (void)function.insertArgument(
         function.getNumArguments(), labelType,
         builder.getDictionaryAttr({builder.getNamedAttr(LlmparDialect::kName, builder.getStringAttr("labels"))}),
         write.loc);

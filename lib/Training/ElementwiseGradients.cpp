@@ -23,11 +23,14 @@ void extremumGradients(BinaryOp op, GradientContext &g) {
   g.add(1, g.select(isTie, half, g.select(isFirst, zero, dy)));
 }
 
-/// d a^b / da = b a^(b-1); d a^b / db = a^b log a, taken as 0 where a is not positive.
+/// d a^b / da = b a^(b-1), 0 where b is 0 (a may be 0 too); d a^b / db = a^b log a, taken as 0 where a is not positive.
 void powerGradients(BinaryOp op, GradientContext &g) {
   Value a = op.getA(), b = op.getB(), dy = g.dy();
-  if (g.needs(0))
-    g.add(0, g.binary("mul", dy, g.binary("mul", b, g.binary("pow", a, g.binary("sub", b, g.scalar(1, b))))));
+  if (g.needs(0)) {
+    Value slope = g.binary("mul", b, g.binary("pow", a, g.binary("sub", b, g.scalar(1, b))));
+    slope = g.select(g.binary("equal", b, g.scalar(0, b)), g.scalar(0, b), slope);
+    g.add(0, g.binary("mul", dy, slope));
+  }
   if (!g.needs(1))
     return;
   Value isPositive = g.binary("greater", a, g.scalar(0, a));

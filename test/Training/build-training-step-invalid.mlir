@@ -31,3 +31,22 @@ func.func @main(%x: tensor<2x4xbf16>) -> tensor<2x6xbf16> {
   %y = llmpar.matmul %x, %w : (tensor<2x4xbf16>, tensor<4x6xbf16>) -> tensor<2x6xbf16>
   return %y : tensor<2x6xbf16>
 }
+
+// -----
+
+llmpar.weight @rotary.cos_cache : tensor<2x4xf32> from <"w.bin", 0, 32>
+// expected-error @below {{has no float weights: there is nothing to train}}
+func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %w = llmpar.load_weight @rotary.cos_cache : tensor<2x4xf32>
+  %y = llmpar.binary "mul" %x, %w : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}
+
+// -----
+
+llmpar.weight @w : tensor<2x4xf32> from <"w.bin", 0, 32>
+// expected-error @below {{the logits depend on no weight that is trained: name another result}}
+func.func @main(%x: tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<2x4xf32>) {
+  %w = llmpar.load_weight @w : tensor<2x4xf32>
+  return %x, %w : tensor<2x4xf32>, tensor<2x4xf32>
+}

@@ -91,7 +91,11 @@ class TrainTest(unittest.TestCase):
                            (["--optimizer", "lion"], "choose adamw, adam, sgd"),
                            (["--lr-decay-style", "step"], "choose constant, linear, cosine"),
                            (["--train-iters", "0"], "at least 1"),
-                           (["--lr-decay-style", "linear", "--lr-warmup-iters", "100"], "raise"),
+                           (["--lr-decay-style", "linear", "--lr-warmup-iters", "100"], "--lr-warmup-iters 100 leaves no steps of --train-iters 100"),
+                           (["--log-interval", "0"], "at least 1"),
+                           (["--label-smoothing", "2"], "below 1"),
+                           (["-o", "/nowhere/w.npz"], "there is no folder '/nowhere'"),
+                           (["--min-lr", "1"], "between 0 and --lr"),
                            (["--zero", "3"], "is 0, 1 or 2"),
                            (["--zero", "1", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
                            (["--logits", "nothing"], "name the logits")]:

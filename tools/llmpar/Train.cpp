@@ -3,10 +3,13 @@
 #include "TokenData.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 #include <chrono>
 #include <cmath>
@@ -48,8 +51,8 @@ public:
     if (options.zero < 0 || options.zero > 2)
       return failure.set(Usage, "--zero is 0, 1 or 2 (gradients and optimizer states; 1 and 2 are the same here): "
                                 "weights stay whole between steps");
-    if (options.trainSteps < 1)
-      return failure.set(Usage, "--train-iters is at least 1");
+    if (std::string problem = problemWithOptions(); !problem.empty())
+      return failure.set(Usage, problem);
     llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
     if (!opened)
       return failure.set(Usage, llvm::toString(opened.takeError()));
@@ -73,6 +76,34 @@ public:
 private:
   const Options &options;
   Failure &failure;
+
+  /// What is wrong with the numbers of the command line; "" if nothing.
+  std::string problemWithOptions() const {
+    auto isShare = [](double x) { return x >= 0 && x < 1; };
+    llvm::StringRef folder = llvm::sys::path::parent_path(options.output);
+    if (llvm::StringRef(options.model).ends_with(".llmpar"))
+      return "train takes an .onnx model: a program has no gradients";
+    if (!options.planFile.empty())
+      return "--plan replays a plan of inference: choose a --layout";
+    if (options.device == "trace")
+      return "--device=trace computes nothing to learn from";
+    if (options.trainSteps < 1 || options.logInterval < 1)
+      return "--train-iters and --log-interval are at least 1";
+    if (options.schedule != "constant" && options.warmup >= options.trainSteps)
+      return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
+             std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
+    if (options.warmup < 0 || !(options.rate >= 0) || !(options.clip >= 0) || !(options.weightDecay >= 0))
+      return "--lr, --lr-warmup-iters, --clip-grad and --weight-decay are numbers of at least 0";
+    if (!(options.minRate >= 0 && options.minRate <= options.rate))
+      return "--min-lr lies between 0 and --lr";
+    if (!isShare(options.beta1) || !isShare(options.beta2) || !isShare(options.momentum) ||
+        !isShare(options.labelSmoothing))
+      return "--adam-beta1, --adam-beta2, --sgd-momentum and --label-smoothing are at least 0 and below 1";
+    if (!folder.empty() && !llvm::sys::fs::is_directory(folder))
+      return options.output + ": there is no folder '" + folder.str() + "'";
+    return "";
+  }
+
   TokenFile tokens;
   Session session;
   SampleOrder order;
@@ -97,27 +128,40 @@ private:
     training.weightDecay = options.weightDecay;
     training.clip = options.clip;
     training.labelSmoothing = options.labelSmoothing;
+    training.frozen.assign(options.frozen.begin(), options.frozen.end());
     return training;
   }
 
-  /// The tokens go to the first made-up integer input of the labels' shape; positions count from 0; masks are ones.
+  /// The tokens go to `input_ids`, else to the only i64 input of the labels' shape; positions count from 0; masks are
+  /// ones. What else a model takes must be given, or be empty.
   bool findInputs() {
     labels = session.madeUp("labels");
     if (!labels || labels->shape.size() != 2)
       return failure.set(CompileError, "the logits are not [batch, sequence, classes]: name them with --logits");
     batch = labels->shape[0];
     length = labels->shape[1];
+    std::vector<std::string> candidates;
     for (const rt::HostTensor *input : session.inputs()) {
       rt::HostTensor *own = session.madeUp(input->name);
+      if (own && isFloat(own->dtype) && own->elements() > 0 && !llvm::StringRef(own->name).contains("mask"))
+        return failure.set(Usage, "input '" + own->name + "' of type " + rt::describeTensor(*own) +
+                                      " is not given: add --input=" + own->name + "=...");
       if (!own || own == labels || own->shape != labels->shape || own->dtype != DType::I64)
         continue;
       llvm::StringRef name = own->name;
       if (name.contains("position"))
         for (int64_t i = 0; i < own->elements(); ++i)
           own->as<int64_t>()[i] = i % length;
-      else if (!name.contains("mask") && !ids)
-        ids = own;
+      else if (!name.contains("mask") && !name.contains("token_type")) {
+        candidates.push_back(own->name);
+        if (!ids || name == "input_ids")
+          ids = own;
+      } else if (name.contains("token_type"))
+        std::fill(own->data.begin(), own->data.end(), std::byte(0));
     }
+    if (candidates.size() > 1 && ids->name != "input_ids")
+      return failure.set(Usage, "tokens could go to any of the inputs " + llvm::join(candidates, ", ") +
+                                    ": give the others with --input");
     if (!ids)
       return failure.set(CompileError,
                          "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
@@ -163,8 +207,14 @@ private:
     line["seconds"] = seconds;
     line["tokens_per_second"] = tokensPerSecond;
     llvm::json::Value text(std::move(line));
-    if (log)
+    if (log) { // whole lines, however it ends
       *log << text << "\n";
+      log->flush();
+      if (std::error_code code = log->error()) {
+        log->clear_error();
+        return failure.set(Usage, options.log + ": " + code.message());
+      }
+    }
     bool isLast = step + 1 == options.trainSteps;
     if (!std::isfinite(loss))
       return failure.set(CompileError, "step " + std::to_string(step + 1) + ": the loss is " + std::to_string(loss) +

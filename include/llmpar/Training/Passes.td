@@ -28,6 +28,7 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     Option<"weightDecay", "weight-decay", "double", "0.0", "of parameters with two dimensions or more">,
     Option<"clip", "clip-grad", "double", "0.0", "largest norm of all gradients together; 0: no limit">,
     Option<"labelSmoothing", "label-smoothing", "double", "0.0", "share of the target that all classes have">,
+    ListOption<"frozen", "freeze", "std::string", "name patterns of weights that are not trained, beside tables of rotary positions and masks">,
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
   ];
 }
