@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelRun.h"
+#include "SoundnessCases.h"
 #include "Placement.h"
 #include "llmpar/Dialect/Decompositions.h"
 #include "llmpar/Partition/Passes.h"
@@ -171,19 +172,6 @@ std::string difference(const Tensor &have, const Tensor &want) {
   return "";
 }
 
-struct Cases {
-  mlir::MLIRContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  Cases() {
-    context.loadDialect<LlmparDialect, mlir::func::FuncDialect>();
-    module = mlir::parseSourceFile<mlir::ModuleOp>(LLMPAR_SOUNDNESS_CASES, &context);
-  }
-  static Cases &get() {
-    static Cases cases;
-    return cases;
-  }
-};
-
 //===-- Every op with a combine factor ------------------------------------------------===//
 
 /// How inputs are masked before the op sees them.
@@ -203,9 +191,9 @@ std::vector<Tensor> maskedInputs(mlir::Operation *op, Masked masked) {
 
 std::vector<std::string> combineCases() {
   std::vector<std::string> names;
-  if (!Cases::get().module) // then SoundnessTest says so
+  if (!SoundnessCases::get().module) // then SoundnessTest says so
     return names;
-  Cases::get().module->walk([&](mlir::func::FuncOp function) {
+  SoundnessCases::get().module->walk([&](mlir::func::FuncOp function) {
     auto op = mlir::dyn_cast<FactorOpInterface>(function.getBody().front().front());
     if (op && llvm::any_of(op.getFactorRule().factors, [](const Factor &f) { return f.kind == FactorKind::Combine; }))
       names.push_back(function.getName().str());
@@ -216,7 +204,7 @@ std::vector<std::string> combineCases() {
 class Decomposition : public testing::TestWithParam<std::string> {};
 
 TEST_P(Decomposition, ShardsAreThoseOfTheKernel) {
-  auto function = Cases::get().module->lookupSymbol<mlir::func::FuncOp>(GetParam());
+  auto function = SoundnessCases::get().module->lookupSymbol<mlir::func::FuncOp>(GetParam());
   mlir::Operation *op = &function.getBody().front().front();
   FactorRule rule = mlir::cast<FactorOpInterface>(op).getFactorRule();
   bool isFloating = isFloat(dtypeOf(op->getOperand(0)));
@@ -265,7 +253,7 @@ struct Attention {
                        "%p = llmpar.softmax %s {axis = 2} : (" + scores + ") -> " + scores + "\n" +
                        "%c = llmpar.cast %p : (" + scores + ") -> " + narrow + "\n" + "%y = llmpar.matmul %c, %v : (" +
                        narrow + ", " + values + ") -> " + out + "\nreturn %y : " + out + "\n}";
-    module = mlir::parseSourceString<mlir::ModuleOp>(text, &Cases::get().context);
+    module = mlir::parseSourceString<mlir::ModuleOp>(text, &SoundnessCases::get().context);
   }
 };
 

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelRun.h"
+#include "SoundnessCases.h"
 #include "llmpar/Training/Backward.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -207,19 +208,6 @@ private:
 
 //===-- The cases --------------------------------------------------------------------===//
 
-struct Cases {
-  mlir::MLIRContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  Cases() {
-    context.loadDialect<LlmparDialect, mlir::func::FuncDialect>();
-    module = mlir::parseSourceFile<mlir::ModuleOp>(LLMPAR_SOUNDNESS_CASES, &context);
-  }
-  static Cases &get() {
-    static Cases cases;
-    return cases;
-  }
-};
-
 /// Ops without a gradient, and what they say.
 struct Refusal {
   llvm::StringRef name, why;
@@ -258,24 +246,15 @@ llvm::StringRef refusalOf(mlir::func::FuncOp function) {
   return "";
 }
 
-std::vector<std::string> caseNames() {
-  std::vector<std::string> names;
-  std::ifstream file(LLMPAR_SOUNDNESS_CASES);
-  for (std::string line; std::getline(file, line);)
-    if (llvm::StringRef rest = line; rest.consume_front("func.func @"))
-      names.push_back(rest.split('(').first.str());
-  return names;
-}
-
 class Gradients : public testing::TestWithParam<std::string> {};
 
 TEST_P(Gradients, EqualDifferenceQuotients) {
-  auto original = Cases::get().module->lookupSymbol<mlir::func::FuncOp>(GetParam());
+  auto original = SoundnessCases::get().module->lookupSymbol<mlir::func::FuncOp>(GetParam());
   mlir::Operation &op = original.getBody().front().front();
   if (llvm::none_of(op.getOperands(), isFloatType) || llvm::none_of(op.getResults(), isFloatType))
     GTEST_SKIP() << "no floats";
   std::string message;
-  mlir::ScopedDiagnosticHandler handler(&Cases::get().context,
+  mlir::ScopedDiagnosticHandler handler(&SoundnessCases::get().context,
                                         [&](mlir::Diagnostic &diagnostic) { message += diagnostic.str(); });
   Differentiated graph(original);
   if (llvm::StringRef why = refusalOf(original); !why.empty()) {
@@ -288,7 +267,7 @@ TEST_P(Gradients, EqualDifferenceQuotients) {
   for (unsigned seed : {1, 2, 3})
     EXPECT_EQ(GradientCase(graph, seed).check(), "") << "seed " << seed;
 }
-INSTANTIATE_TEST_SUITE_P(Ops, Gradients, testing::ValuesIn(caseNames()),
+INSTANTIATE_TEST_SUITE_P(Ops, Gradients, testing::ValuesIn(SoundnessCases::names()),
                          [](const testing::TestParamInfo<std::string> &info) { return info.param; });
 
 class UnaryGradients : public testing::TestWithParam<const char *> {};
@@ -296,7 +275,7 @@ class UnaryGradients : public testing::TestWithParam<const char *> {};
 TEST_P(UnaryGradients, EqualDifferenceQuotients) {
   std::string text = std::string("func.func @f(%x: tensor<3x5xf32>) {\n  %0 = llmpar.unary \"") + GetParam() +
                      "\" %x {alpha = 0.7, beta = 0.2} : (tensor<3x5xf32>) -> tensor<3x5xf32>\n  return\n}";
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &Cases::get().context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &SoundnessCases::get().context);
   Differentiated graph(module->lookupSymbol<mlir::func::FuncOp>("f"));
   ASSERT_FALSE(graph.failed);
   EXPECT_EQ(GradientCase(graph, 1).check(), "");
@@ -314,7 +293,7 @@ TEST_P(BinaryGradients, EqualDifferenceQuotients) {
   std::string text =
       std::string("func.func @f(%x: tensor<3x1x5xf32>, %y: tensor<7x1xf32>) {\n  %0 = llmpar.binary \"") + GetParam() +
       "\" %x, %y : (tensor<3x1x5xf32>, tensor<7x1xf32>) -> tensor<3x7x5xf32>\n  return\n}";
-  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &Cases::get().context);
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &SoundnessCases::get().context);
   Differentiated graph(module->lookupSymbol<mlir::func::FuncOp>("f"));
   ASSERT_FALSE(graph.failed);
   EXPECT_EQ(GradientCase(graph, 1).check(), "");
@@ -331,7 +310,7 @@ TEST(Backward, SumsOverUses) {
       %1 = llmpar.binary "add" %0, %x : (tensor<3xf64>, tensor<3xf64>) -> tensor<3xf64>
       return
     })",
-                                                        &Cases::get().context);
+                                                        &SoundnessCases::get().context);
   auto function = module->lookupSymbol<mlir::func::FuncOp>("f");
   mlir::Block &body = function.getBody().front();
   mlir::OpBuilder builder(body.getTerminator());

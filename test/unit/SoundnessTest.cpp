@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelRun.h"
+#include "SoundnessCases.h"
 #include "Placement.h"
 #include "llmpar/Core/FactorSharding.h"
 
@@ -155,47 +156,26 @@ std::string checkSplit(Case &test, const FactorRule &rule, int factor, int64_t p
 
 //===-- The cases --------------------------------------------------------------------===//
 
-struct Cases {
-  mlir::MLIRContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> module;
-  Cases() {
-    context.loadDialect<LlmparDialect, mlir::func::FuncDialect>();
-    module = mlir::parseSourceFile<mlir::ModuleOp>(LLMPAR_SOUNDNESS_CASES, &context);
-  }
-  static Cases &get() {
-    static Cases cases;
-    return cases;
-  }
-  Case load(llvm::StringRef name) {
-    Case test{module->lookupSymbol<mlir::func::FuncOp>(name), {}, {}};
-    mlir::Operation *op = test.op();
-    test.inputs = randomInputs(op);
-    Mesh one = meshOfSizes({1});
-    llvm::SmallVector<Sharding> in, out;
-    for (mlir::Value operand : op->getOperands())
-      in.push_back(Sharding::replicated(shapeOf(operand).size()));
-    for (mlir::Value result : op->getResults())
-      out.push_back(Sharding::replicated(shapeOf(result).size()));
-    Localized whole(test.function, in, out, one);
-    test.expected = llvm::cantFail(runKernel(whole.op(), *ValueLayouts::build(whole.function, one), 0, test.inputs));
-    return test;
-  }
-};
-
-std::vector<std::string> caseNames() {
-  std::vector<std::string> names;
-  std::ifstream file(LLMPAR_SOUNDNESS_CASES);
-  for (std::string line; std::getline(file, line);)
-    if (llvm::StringRef rest = line; rest.consume_front("func.func @"))
-      names.push_back(rest.split('(').first.str());
-  return names;
+Case loadCase(llvm::StringRef name) {
+  Case test{SoundnessCases::get().module->lookupSymbol<mlir::func::FuncOp>(name), {}, {}};
+  mlir::Operation *op = test.op();
+  test.inputs = randomInputs(op);
+  Mesh one = meshOfSizes({1});
+  llvm::SmallVector<Sharding> in, out;
+  for (mlir::Value operand : op->getOperands())
+    in.push_back(Sharding::replicated(shapeOf(operand).size()));
+  for (mlir::Value result : op->getResults())
+    out.push_back(Sharding::replicated(shapeOf(result).size()));
+  Localized whole(test.function, in, out, one);
+  test.expected = llvm::cantFail(runKernel(whole.op(), *ValueLayouts::build(whole.function, one), 0, test.inputs));
+  return test;
 }
 
 class Soundness : public testing::TestWithParam<std::string> {};
 
 TEST_P(Soundness, ShardsCombineToTheWhole) {
-  ASSERT_TRUE(Cases::get().module);
-  Case test = Cases::get().load(GetParam());
+  ASSERT_TRUE(SoundnessCases::get().module);
+  Case test = loadCase(GetParam());
   FactorRule rule = mlir::cast<FactorOpInterface>(test.op()).getFactorRule();
   int splits = 0;
   for (int factor = 0; factor < static_cast<int>(rule.factors.size()); ++factor)
@@ -209,11 +189,11 @@ TEST_P(Soundness, ShardsCombineToTheWhole) {
       }
   EXPECT_GT(splits, 0) << rule.str();
 }
-INSTANTIATE_TEST_SUITE_P(Ops, Soundness, testing::ValuesIn(caseNames()),
+INSTANTIATE_TEST_SUITE_P(Ops, Soundness, testing::ValuesIn(SoundnessCases::names()),
                          [](const testing::TestParamInfo<std::string> &info) { return info.param; });
 
 TEST(SoundnessCases, EveryOpWithARuleHasOne) {
-  Cases &cases = Cases::get();
+  SoundnessCases &cases = SoundnessCases::get();
   ASSERT_TRUE(cases.module);
   llvm::StringSet<> covered;
   covered.insert("llmpar.load_weight"); // no kernel: the loader slices
@@ -227,7 +207,7 @@ TEST(SoundnessCases, EveryOpWithARuleHasOne) {
 //===-- Wrong rules are found -------------------------------------------------------===//
 
 std::string checkWrongRule(llvm::StringRef name, llvm::StringRef text) {
-  Case test = Cases::get().load(name);
+  Case test = loadCase(name);
   FactorRule rule = parseFactorRule(text, operandShapes(test.op()), resultShapes(test.op()));
   return checkSplit(test, rule, static_cast<int>(rule.factors.size()) - 1, 2, 1);
 }
