@@ -52,6 +52,9 @@ private:
     if (failed(oneOf("optimizer", optimizer, {"adamw", "adam", "sgd"})) ||
         failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})))
       return failure();
+    for (const std::string &pattern : frozen)
+      if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
+        return getOperation().emitError() << "freeze '" << pattern << "': " << llvm::toString(glob.takeError());
     if (schedule != "constant" && steps <= warmup)
       return getOperation().emitError() << "lr-schedule '" << schedule << "' ends at step " << int64_t(steps)
                                         << ", not behind the " << int64_t(warmup) << " steps of warmup: raise steps";

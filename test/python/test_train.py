@@ -96,6 +96,7 @@ class TrainTest(unittest.TestCase):
                            (["--label-smoothing", "2"], "below 1"),
                            (["-o", "/nowhere/w.npz"], "there is no folder '/nowhere'"),
                            (["--min-lr", "1"], "between 0 and --lr"),
+                           (["--freeze", "["], "freeze '['"),
                            (["--zero", "3"], "is 0, 1 or 2"),
                            (["--zero", "1", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
                            (["--logits", "nothing"], "name the logits")]:

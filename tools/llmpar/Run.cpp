@@ -50,7 +50,7 @@ int compileCommand(const Options &options) {
     return llvm::Error::success();
   });
   if (error) {
-    failure.set(Usage, path + ": " + llvm::toString(std::move(error)));
+    failure.set(Usage, llvm::toString(std::move(error)));
     return failure.report(options);
   }
   if (options.json)
