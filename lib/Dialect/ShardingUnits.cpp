@@ -20,10 +20,9 @@ int64_t ShardingUnits::below(Value value, int dim, int depth) {
     return it->second;
   int64_t unit = 1;
   for (OpOperand &use : value.getUses()) {
-    auto user = dyn_cast<FactorOpInterface>(use.getOwner());
-    if (!user)
+    if (!isa<FactorOpInterface>(use.getOwner()))
       continue;
-    FactorRule rule = user.getFactorRule();
+    const FactorRule &rule = rules.of(use.getOwner());
     const TensorFactors &here = rule.operands[use.getOperandNumber()];
     if (here[dim].empty() || !rule.isShardable(here[dim].front()))
       continue;
@@ -39,13 +38,13 @@ int64_t ShardingUnits::below(Value value, int dim, int depth) {
 }
 
 int64_t ShardingUnits::above(Value value, int dim, int depth) {
-  auto op = dyn_cast_or_null<FactorOpInterface>(value.getDefiningOp());
-  if (depth == 0 || !op)
+  Operation *op = value.getDefiningOp();
+  if (depth == 0 || !isa_and_nonnull<FactorOpInterface>(op))
     return 1;
   auto [it, inserted] = above_.try_emplace({value, dim}, 1);
   if (!inserted)
     return it->second;
-  FactorRule rule = op.getFactorRule();
+  const FactorRule &rule = rules.of(op);
   const TensorFactors &here = rule.results[cast<OpResult>(value).getResultNumber()];
   if (here[dim].empty() || !rule.isShardable(here[dim].front()))
     return 1;

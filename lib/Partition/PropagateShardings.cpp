@@ -45,7 +45,8 @@ private:
   llvm::DenseSet<mlir::Value> free;          ///< depends on no function argument and is not pinned
   llvm::DenseSet<mlir::Value> weightDerived; ///< free, and depends on a weight
   std::map<std::pair<void *, std::string>, mlir::Value> materialized;
-  ShardingUnits units;
+  RuleCache rules;
+  ShardingUnits units{rules};
 
   void visit(mlir::Operation *op) {
     if (mlir::isa<mlir::func::ReturnOp>(op)) {
@@ -60,8 +61,7 @@ private:
       setInShardings(op, wanted, mesh);
       return;
     }
-    auto factorOp = mlir::dyn_cast<FactorOpInterface>(op);
-    if (!factorOp)
+    if (!mlir::isa<FactorOpInterface>(op))
       return;
     bool pinned = op->hasAttr(LlmparDialect::kOutShardings);
     if (!pinned && llvm::all_of(op->getOperands(), [&](mlir::Value v) { return free.contains(v); })) {
@@ -74,7 +74,7 @@ private:
       }
       return;
     }
-    FactorRule rule = factorOp.getFactorRule();
+    const FactorRule &rule = rules.of(op);
     std::optional<FactorShardings> planned = factorShardingsOf(op, rule, mesh);
     apply(op, rule, planned ? *planned : decide(op, rule));
     op->removeAttr(LlmparDialect::kFactors);
@@ -183,7 +183,7 @@ private:
     if (cached != materialized.end())
       return cached->second;
     mlir::Operation *op = value.getDefiningOp();
-    FactorRule rule = mlir::cast<FactorOpInterface>(op).getFactorRule();
+    const FactorRule &rule = rules.of(op);
     FactorShardings chosen(rule.factors.size());
     unsigned index = mlir::cast<mlir::OpResult>(value).getResultNumber();
     const TensorFactors &tensor = rule.results[index];

@@ -79,7 +79,7 @@ bool SubproblemBounder::raise(const ReducedProblem &sub, const Core &core, DualB
     suggest(sub, core, dual.suggestion());
     return incumbent.rulesOut(constant + ascent.best(), dual.tolerance());
   };
-  ascent.settle(effort.steps);
+  ascent.settle(effort.steps, [&] { return incumbent.shouldStop(); });
   // Without prices sweeps converge steadily; with them a bound may rest for long and then go on.
   double leastProgress = core.capacity.empty() ? std::max(effort.leastProgress, 1e-3) : effort.leastProgress;
   for (int i = 0; i < effort.steps && !ascent.done(); ++i) {

@@ -18,7 +18,7 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 struct CoreNode {
   int reduced = 0; ///< its index in the reduced problem
   std::vector<double> costs;
-  std::vector<PointUse> uses; ///< do not overlap, sorted
+  Uses uses; ///< do not overlap, sorted
   std::vector<int> edges;     ///< sorted by the other end
   size_t size() const { return costs.size(); }
 };

@@ -4,6 +4,8 @@
 #include "BranchAndBound.h"
 #include "ExtendChoice.h"
 #include "Presolve.h"
+#include <map>
+#include <numeric>
 
 namespace llmpar {
 namespace {
@@ -84,7 +86,38 @@ void searchFreed(const ReducedProblem &base, llvm::ArrayRef<char> freed, const E
     BranchAndBound(rest, bounder, incumbent, std::move(result), BranchAndBound::Part::Neighborhood).run(subproblems, branchEffort);
 }
 
+/// The nodes around the place where most equal blocks choose differently: a block before and one behind. Nodes of equal
+/// costs, strategies and number of edges stand for each other.
+std::vector<char> atSeam(const ReducedProblem &base, llvm::ArrayRef<int> strategies) {
+  size_t count = base.nodes.size();
+  std::map<std::pair<const InternedArray *, size_t>, size_t> last; // node of each kind
+  std::vector<int> turns(count + 1, 0);                             // as changes from one node to the next
+  std::vector<size_t> lengths;
+  for (size_t node = 0; node < count; ++node) {
+    auto [it, isFirst] = last.try_emplace({base.nodes[node].costs.get(), base.nodes[node].edges.size()}, node);
+    size_t before = std::exchange(it->second, node);
+    if (isFirst || strategies[before] == strategies[node])
+      continue;
+    ++turns[before], --turns[node];
+    lengths.push_back(node - before);
+  }
+  std::vector<char> chosen(count, false);
+  if (lengths.empty())
+    return chosen;
+  std::nth_element(lengths.begin(), lengths.begin() + lengths.size() / 2, lengths.end());
+  size_t block = lengths[lengths.size() / 2];
+  std::partial_sum(turns.begin(), turns.end(), turns.begin());
+  auto seam = static_cast<size_t>(llvm::max_element(turns) - turns.begin());
+  for (size_t node = seam - std::min(seam, block); node < std::min(count, seam + 2 * block); ++node)
+    chosen[node] = true;
+  return chosen;
+}
+
 } // namespace
+
+void searchSeam(const ReducedProblem &base, const Extend &extend, const Project &project, Incumbent &incumbent) {
+  searchFreed(base, atSeam(base, project()), extend, project, incumbent);
+}
 
 void searchNeighborhoods(const ReducedProblem &base, const Extend &extend, const Project &project, Incumbent &incumbent, int patience, uint64_t seed) {
   Random random(seed);

@@ -11,6 +11,9 @@ namespace llmpar {
 void searchNeighborhoods(const ReducedProblem &base, const Extend &extend, const Project &project, Incumbent &incumbent, int patience,
                          uint64_t seed);
 
+/// The same once, around the cut of a plan by MixPlans.
+void searchSeam(const ReducedProblem &base, const Extend &extend, const Project &project, Incumbent &incumbent);
+
 } // namespace llmpar
 
 #endif // LLMPAR_LIB_PLANNER_NEIGHBORHOODS_H

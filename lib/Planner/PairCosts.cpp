@@ -79,6 +79,19 @@ FOR_EACH_TARGET void sendWide(const double *matrix, const double *paid, size_t r
 
 } // namespace
 
+FOR_EACH_TARGET static void keepSums(int64_t head, const int64_t *row, size_t count, int64_t label, int64_t *__restrict costs,
+                                     int64_t *__restrict from) {
+  for (size_t i = 0; i < count; ++i) {
+    int64_t cost = head + row[i];
+    from[i] = cost < costs[i] ? label : from[i];
+    costs[i] = std::min(cost, costs[i]);
+  }
+}
+
+void keepLeastSums(int64_t head, llvm::ArrayRef<int64_t> row, int64_t label, int64_t *costs, int64_t *from) {
+  keepSums(head, row.data(), row.size(), label, costs, from);
+}
+
 double leastOf(const double *values, size_t count) {
   Doubles least, value;
   load(values, least);

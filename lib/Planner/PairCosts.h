@@ -36,6 +36,9 @@ private:
   std::vector<double> wide;  ///< the same, if floats are not exact
 };
 
+/// costs[j] = min(costs[j], head + row[j]); where it becomes less, from[j] = `label`. No sum overflows.
+void keepLeastSums(int64_t head, llvm::ArrayRef<int64_t> row, int64_t label, int64_t *costs, int64_t *from);
+
 } // namespace llmpar
 
 #endif // LLMPAR_LIB_PLANNER_PAIRCOSTS_H

@@ -81,7 +81,7 @@ private:
   }
 
   void normalize(int index) {
-    std::vector<int> incident = problem.nodes[index].edges;
+    EdgeList incident = problem.nodes[index].edges;
     for (int edge : incident)
       if (problem.normalizeEdge(edge))
         enqueue(problem.edges[edge].other(index));

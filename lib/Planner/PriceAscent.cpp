@@ -27,13 +27,13 @@ void PriceAscent::step(double limit) {
   sweep();
 }
 
-void PriceAscent::settle(int sweeps) {
+void PriceAscent::settle(int sweeps, llvm::function_ref<bool()> stop) {
   double last = -kInfinity;
   for (int i = 0; i < sweeps; ++i) {
     sweep();
     if (i % 10 != 9)
       continue;
-    if (steps.bound() - last < leastSettleGain * std::abs(steps.bound()))
+    if (steps.bound() - last < leastSettleGain * std::abs(steps.bound()) || stop())
       return;
     last = steps.bound();
   }

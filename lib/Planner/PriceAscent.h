@@ -15,8 +15,8 @@ public:
 
   /// Changes the prices once and sweeps. No bound reaches beyond `limit`.
   void step(double limit);
-  /// Sweeps without changing prices, while that raises the bound noticeably.
-  void settle(int sweeps);
+  /// Sweeps without changing prices, while that raises the bound noticeably. Asks `stop` now and then.
+  void settle(int sweeps, llvm::function_ref<bool()> stop);
   /// Goes back to the prices of the best bound, and sweeps.
   void returnToBest(int sweeps);
   double best() const { return steps.best(); }

@@ -46,7 +46,7 @@ public:
     if (!priced.scales())
       return {.bound = -kInfinity, .prices = std::move(prices)};
     Point at = evaluate(std::move(prices));
-    if (!isOpen() || best.bound < known + leastGain * std::abs(known))
+    if (stopped() || best.bound < known + leastGain * std::abs(known))
       return best;
     offer(at);
     for (double sharpness = firstSharpness; left > 0 && !stopped() && turn(at, at.excess, sharpness);)

@@ -13,6 +13,7 @@ constexpr double largestTotal = double(int64_t(1) << 52); // whole numbers are e
 constexpr double largestScale = 1 << 12;
 constexpr size_t hubEdges = 5; // that a hub has at least; some of them lead to nodes half the problem apart
 constexpr size_t leastVotes = 10; // one in so many copies makes a label worth trying
+constexpr size_t mostTrials = 12;
 constexpr int sweeps = 60;
 
 /// Most that a choice without a forbidden pair can cost.
@@ -84,6 +85,8 @@ PricedProblem::PricedProblem(const ReducedProblem &problem) : problem(problem), 
   for (size_t node = 0, count = scaled.nodes.size(); blocks == Blocks::Repeat && node < count; ++node)
     if (isHub(problem, static_cast<int>(node)))
       hubs.push_back({.node = static_cast<int>(node), .parts = scaled.split(static_cast<int>(node))});
+  for (ReducedNode &node : scaled.nodes)
+    node.uses.clear();
 }
 
 /// Splits are of costs, so they follow the prices: the first copy pays what does not divide.
@@ -92,15 +95,15 @@ ReducedProblem PricedProblem::priced(llvm::ArrayRef<double> prices) const {
   std::vector<double> before = sumPrices(prices);
   ArrayPool &pool = result.arrays();
   double largest = largestTotal / double(result.nodes.size());
-  auto price = [&](ReducedNode &node, int64_t share, bool isFirst) {
+  auto price = [&](ReducedNode &node, const Uses &uses, int64_t share, bool isFirst) {
     llvm::SmallVector<ArrayPool::Input> inputs = {node.costs, std::bit_cast<uint64_t>(scale), uint64_t(share), uint64_t(isFirst)};
-    for (const PointUse &use : node.uses)
+    for (const PointUse &use : uses)
       inputs.append({use.bytes, std::bit_cast<uint64_t>(before[use.end] - before[use.begin])});
     node.costs = pool.once(Step::Price, inputs, [&] {
       std::vector<int64_t> costs;
       for (size_t i = 0; i < node.size(); ++i) {
         double memory = 0;
-        for (const PointUse &use : node.uses)
+        for (const PointUse &use : uses)
           memory += (before[use.end] - before[use.begin]) * double((*use.bytes)[i]);
         // Rounded down, and not so much that sums overflow: still a bound.
         int64_t cost = addCost(scaledCost((*node.costs)[i], scale), static_cast<int64_t>(std::min(memory * scale, largest)));
@@ -108,17 +111,16 @@ ReducedProblem PricedProblem::priced(llvm::ArrayRef<double> prices) const {
       }
       return Made{pool.intern(std::move(costs))};
     })[0];
-    node.uses.clear();
   };
   std::vector<int64_t> shares(problem.nodes.size(), 1);
   for (const Hub &hub : hubs) {
     shares[hub.node] = static_cast<int64_t>(hub.parts.size());
     for (int part : hub.parts)
       if (part != hub.node)
-        price(result.nodes[part], shares[hub.node], false);
+        price(result.nodes[part], problem.nodes[hub.node].uses, shares[hub.node], false);
   }
   for (size_t node = 0; node < problem.nodes.size(); ++node)
-    price(result.nodes[node], shares[node], true);
+    price(result.nodes[node], problem.nodes[node].uses, shares[node], true);
   return result;
 }
 
@@ -182,7 +184,13 @@ static ReducedProblem withHub(ReducedProblem whole, llvm::ArrayRef<int> parts, i
 }
 
 std::vector<int> PricedProblem::decide(llvm::ArrayRef<double> prices, std::vector<int> labels) const {
+  auto agree = [&](const Hub &hub) { return llvm::all_of(hub.parts, [&](int part) { return labels[part] == labels[hub.node]; }); };
+  if (llvm::all_of(hubs, agree)) {
+    labels.resize(std::min(labels.size(), problem.nodes.size()));
+    return labels;
+  }
   ReducedProblem whole = priced(prices);
+  size_t trials = mostTrials;
   for (const Hub &hub : hubs) {
     std::vector<size_t> votes(problem.nodes[hub.node].size(), 0);
     for (int part : hub.parts)
@@ -191,10 +199,11 @@ std::vector<int> PricedProblem::decide(llvm::ArrayRef<double> prices, std::vecto
     for (size_t label = 0; label < votes.size(); ++label)
       if (votes[label] * leastVotes >= hub.parts.size())
         popular.push_back(static_cast<int>(label));
-    if (popular.size() == 1) {
-      whole = withHub(std::move(whole), hub.parts, popular[0]);
+    if (popular.size() == 1 || popular.size() > trials) { // every trial is a solve: some problems have hundreds of hubs
+      whole = withHub(std::move(whole), hub.parts, static_cast<int>(llvm::max_element(votes) - votes.begin()));
       continue;
     }
+    trials -= popular.size();
     ReducedProblem before = std::move(whole);
     double best = kInfinity;
     for (int label : popular) {

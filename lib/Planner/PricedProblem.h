@@ -28,7 +28,7 @@ public:
   };
   Answer relax(llvm::ArrayRef<double> prices) const;
   /// A good choice at these prices, in which the copies of a hub agree: hub by hub, the best of the strategies that
-  /// many copies take in `labels`. Empty if none was found.
+  /// many copies take in `labels`; beyond a few trials, the one that most take. Empty if none was found.
   std::vector<int> decide(llvm::ArrayRef<double> prices, std::vector<int> labels) const;
 
   /// The labels with the hubs of a choice.
@@ -48,7 +48,7 @@ private:
   };
   const ReducedProblem &problem;
   double scale;             ///< of costs, so that prices round little
-  ReducedProblem scaled;    ///< with its uses of memory, but without capacity
+  ReducedProblem scaled;    ///< without memory
   Blocks blocks;
   std::vector<Hub> hubs;    ///< none if blocks differ
 

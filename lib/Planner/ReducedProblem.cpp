@@ -1,6 +1,8 @@
 //===- ReducedProblem.cpp - A plan problem that shrinks --------------------===//
 #include "ReducedProblem.h"
 
+#include "PairCosts.h"
+
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include <numeric>
@@ -211,14 +213,14 @@ void ReducedProblem::removeEdge(int index) {
 
 /// In constant time: some nodes have thousands of edges.
 void ReducedProblem::unlink(int node, size_t place) {
-  std::vector<int> &list = nodes[node].edges;
+  EdgeList &list = nodes[node].edges;
   ReducedEdge &last = edges[list[place] = list.back()];
   (last.from == node ? last.fromPlace : last.toPlace) = place;
   list.pop_back();
 }
 
 void ReducedProblem::detach(int node) {
-  std::vector<int> incident = nodes[node].edges;
+  EdgeList incident = nodes[node].edges;
   for (int index : incident)
     removeEdge(index);
   nodes[node].gone = true;
@@ -274,7 +276,7 @@ void ReducedProblem::follow(int node, int leader, Numbers strategies) {
   l.costs = add(l.costs, select(n.costs, strategies));
   for (PointUse &use : n.uses)
     l.uses.push_back({.begin = use.begin, .end = use.end, .bytes = select(use.bytes, strategies)});
-  std::vector<int> incident = n.edges;
+  EdgeList incident = n.edges;
   for (int index : incident) {
     int other = edges[index].other(node);
     if (other == leader) {
@@ -314,7 +316,7 @@ int ReducedProblem::join(int first, int second) {
   nodes.push_back({.labels = parts[0], .costs = add(select(nodes[first].costs, parts[1]), select(nodes[second].costs, parts[2])), .uses = {}, .edges = {}});
   for (int node : {first, second}) {
     const Numbers &part = parts[node == first ? 1 : 2];
-    std::vector<int> incident = nodes[node].edges;
+    EdgeList incident = nodes[node].edges;
     for (int index : incident) {
       int other = edges[index].other(node);
       if (other != first && other != second)
@@ -338,16 +340,15 @@ void ReducedProblem::bypass(int node) {
   llvm::append_range(inputs, seenFrom(firstEdge, node));
   llvm::append_range(inputs, seenFrom(secondEdge, node));
   const Made &made = pool->once(Step::Bypass, inputs, [&] {
-    std::vector<int64_t> costs(rows * columns, kForbidden), table(rows * columns, 0);
+    std::vector<int64_t> costs(rows * columns, kForbidden), table(rows * columns, 0), second;
+    for (size_t k = 0; k < n.size(); ++k)
+      for (size_t j = 0; j < columns; ++j)
+        second.push_back(edgeCost(secondEdge, node, k, j));
     for (size_t i = 0; i < rows; ++i)
-      for (size_t k = 0; k < n.size(); ++k) {
-        int64_t head = addCost((*n.costs)[k], edgeCost(firstEdge, node, k, i));
-        for (size_t j = 0; head < kForbidden && j < columns; ++j) {
-          int64_t cost = addCost(head, edgeCost(secondEdge, node, k, j));
-          if (cost < costs[i * columns + j])
-            costs[i * columns + j] = cost, table[i * columns + j] = static_cast<int64_t>(k);
-        }
-      }
+      for (size_t k = 0; k < n.size(); ++k)
+        if (int64_t head = addCost((*n.costs)[k], edgeCost(firstEdge, node, k, i)); head < kForbidden)
+          keepLeastSums(head, llvm::ArrayRef(second).slice(k * columns, columns), static_cast<int64_t>(k), &costs[i * columns],
+                        &table[i * columns]);
     return Made{pool->intern(std::move(costs)), pool->intern(std::move(table))};
   });
   rules.push_back({.node = node, .first = first, .second = second, .table = made[1],

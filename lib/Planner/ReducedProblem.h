@@ -24,11 +24,14 @@ struct PointUse {
   Numbers bytes;
 };
 
+using Uses = llvm::SmallVector<PointUse, 1>;
+using EdgeList = llvm::SmallVector<int, 4>; ///< indices
+
 struct ReducedNode {
   Numbers labels;              ///< of the strategies that are left, ascending; a label never changes its meaning
   Numbers costs;               ///< by strategy
-  std::vector<PointUse> uses;  ///< after tightenMemory they do not overlap, and are 0 for some strategy at every point
-  std::vector<int> edges;
+  Uses uses;                   ///< after tightenMemory they do not overlap, and are 0 for some strategy at every point
+  EdgeList edges;
   bool gone = false;
   size_t size() const { return costs->size(); }
   int label(size_t strategy) const { return static_cast<int>((*labels)[strategy]); }

@@ -29,8 +29,13 @@ void search(ReducedProblem problem, Extend extend, Project project, Incumbent &i
   if ((repeats || !problem.capacity.empty()) &&
       raisePricedBound(problem, std::move(noPrices), extend, incumbent, repeats ? pricedSteps : 1, 0).bound >= kInfinity)
     return incumbent.raiseLowerBound(kForbidden);
-  if (incumbent.shouldStop() || (repeats && incumbent.effort() == SolveOptions::Effort::Prices))
+  if (incumbent.shouldStop())
     return;
+  if (repeats && incumbent.effort() == SolveOptions::Effort::Prices) {
+    if (incumbent.found())
+      searchSeam(problem, extend, project, incumbent);
+    return;
+  }
   int64_t subproblems = firstSearch;
   for (uint64_t round = 0;; ++round) {
     SubproblemBounder rootBounder(problem, incumbent, extend);

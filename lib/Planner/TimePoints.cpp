@@ -28,7 +28,7 @@ void ReducedProblem::addTimePoints(const PlanProblem &problem) {
 }
 
 /// Joins neighbors in time of equal bytes.
-static void appendUse(std::vector<PointUse> &uses, PointUse use) {
+static void appendUse(Uses &uses, PointUse use) {
   if (use.begin >= use.end)
     return;
   if (!uses.empty() && uses.back().end == use.begin && uses.back().bytes == use.bytes)
@@ -38,7 +38,7 @@ static void appendUse(std::vector<PointUse> &uses, PointUse use) {
 }
 
 /// The sum of `uses` as a list that does not overlap.
-static std::vector<PointUse> sumOverTime(std::vector<PointUse> uses, size_t strategies, ArrayPool &pool) {
+static Uses sumOverTime(Uses uses, size_t strategies, ArrayPool &pool) {
   llvm::sort(uses, [](const PointUse &a, const PointUse &b) { return a.begin < b.begin; });
   std::vector<std::pair<int, size_t>> changes; // point, 2 * use + (1 where it ends)
   bool overlap = false;
@@ -46,7 +46,7 @@ static std::vector<PointUse> sumOverTime(std::vector<PointUse> uses, size_t stra
     changes.push_back({uses[i].begin, 2 * i}), changes.push_back({uses[i].end, 2 * i + 1});
     overlap |= i > 0 && uses[i].begin < uses[i - 1].end;
   }
-  std::vector<PointUse> sums;
+  Uses sums;
   if (!overlap) {
     for (PointUse &use : uses)
       appendUse(sums, std::move(use));
@@ -82,7 +82,7 @@ bool ReducedProblem::takeLeastUse() {
   std::vector<int64_t> change = std::move(taken);
   taken.assign(change.size(), 0);
   for (ReducedNode &node : nodes) {
-    std::vector<PointUse> uses;
+    Uses uses;
     for (PointUse &use : sumOverTime(std::move(node.uses), node.size(), *pool)) {
       int64_t least = *llvm::min_element(*use.bytes);
       change[use.begin] += least;

@@ -36,7 +36,7 @@ std::string PlanExplainer::strategyText(int index, int strategy) {
   const Node &node = problem.nodes()[index];
   const Mesh &mesh = problem.costs().mesh();
   if (!node.op)
-    return "[" + llvm::join(wordsOf(problem.costs()[node.shardings[strategy]], mesh), ", ") + "]";
+    return "[" + llvm::join(wordsOf(problem.costs()[(*node.shardings)[strategy]], mesh), ", ") + "]";
   const Strategy &choice = (*node.strategies)[strategy];
   std::vector<std::string> words;
   for (auto [factor, dim] : llvm::zip(problem.ruleOf(node.op).factors, choice.factors))

@@ -287,7 +287,7 @@ private:
 
   /// Of the largest shard of a value's batch: one sample on each device stays one.
   static double batchFactor(const ShardingProblem &sharding, const ShardingProblem::Node &node, size_t strategy, int dim, const Scaling &scaling) {
-    ShardingId id = node.op ? (*node.strategies)[strategy].results[0] : node.shardings[strategy];
+    ShardingId id = node.op ? (*node.strategies)[strategy].results[0] : (*node.shardings)[strategy];
     int64_t shards = 1;
     for (AxisId axis : sharding.costs()[id].dims[dim].axes)
       shards *= sharding.costs().mesh().axes[axis].size;

@@ -61,7 +61,6 @@ public:
     llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(module, request);
     if (!meshes)
       return meshes.takeError();
-    facts = std::make_shared<GraphFacts>(module.lookupSymbol<func::FuncOp>("main").getBody().front());
     for (const Mesh &mesh : *meshes)
       tries.push_back({.result = {.mesh = mesh, .plan = {}}, .problem = nullptr});
     // Meshes with axes of like sizes often win: their plans let others be left early.
@@ -119,6 +118,8 @@ private:
     Try &at = tries[index];
     at.searched = effort == SolveOptions::Effort::Exact;
     Clock::time_point begin = Clock::now();
+    if (!facts)
+      facts = std::make_shared<GraphFacts>(module.lookupSymbol<func::FuncOp>("main").getBody().front());
     if (!at.problem)
       at.problem = buildProblem(module, request, at.result.mesh, at.splitAtRest, facts);
     const PlanProblem &problem = at.problem->problem();

@@ -18,20 +18,6 @@ static ArrayAttr shardingsAttr(ArrayRef<Sharding> shardings, const Mesh &mesh, M
   return ArrayAttr::get(context, attrs);
 }
 
-/// By strategy, of one operand or result.
-static std::vector<ShardingId> operandIds(const StrategySet &set, unsigned index) {
-  std::vector<ShardingId> ids;
-  for (const Strategy &strategy : set)
-    ids.push_back(strategy.operands[index]);
-  return ids;
-}
-static std::vector<ShardingId> resultIds(const StrategySet &set, unsigned index) {
-  std::vector<ShardingId> ids;
-  for (const Strategy &strategy : set)
-    ids.push_back(strategy.results[index]);
-  return ids;
-}
-
 ShardingProblem::ShardingProblem(Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest,
                                  std::shared_ptr<GraphFacts> facts)
     : body(body), costs_(mesh, cluster),
@@ -61,52 +47,75 @@ int64_t ShardingProblem::lastUse(Value value) const {
   return last;
 }
 
+const ShardingProblem::OpTable &ShardingProblem::tableOf(Operation *op, const StrategySet &set) {
+  auto [it, isNew] = tables.try_emplace(&set);
+  OpTable &table = it->second;
+  if (!isNew)
+    return table;
+  auto numbers = [&](int64_t Strategy::*member) {
+    std::vector<int64_t> values;
+    for (const Strategy &strategy : set)
+      values.push_back(strategy.*member);
+    return values;
+  };
+  auto bytes = [&](int64_t Strategy::*member) {
+    std::vector<int64_t> values = numbers(member);
+    return llvm::any_of(values, [](int64_t value) { return value > 0; }) ? values : std::vector<int64_t>();
+  };
+  auto list = [&](auto shardingOf) {
+    std::vector<ShardingId> ids;
+    for (const Strategy &strategy : set)
+      ids.push_back(shardingOf(strategy));
+    return intern(std::move(ids));
+  };
+  table.costs = numbers(&Strategy::cost);
+  table.weightBytes = bytes(&Strategy::weightBytes);
+  table.gatheredBytes = bytes(&Strategy::gatheredBytes);
+  table.scratchBytes = bytes(&Strategy::scratchBytes);
+  table.resultBytes = bytes(&Strategy::resultBytes);
+  for (unsigned i = 0; i < op->getNumOperands(); ++i)
+    table.operands.push_back(list([&](const Strategy &strategy) { return strategy.operands[i]; }));
+  for (unsigned i = 0; i < op->getNumResults(); ++i)
+    table.results.push_back(list([&](const Strategy &strategy) { return strategy.results[i]; }));
+  if (auto experts = dyn_cast<ExpertsOp>(op))
+    for (const Strategy &strategy : set) {
+      TokenRouting &routing = table.routing.emplace_back(TokenRouting{0, static_cast<int64_t>(experts.getK())});
+      for (AxisId axis : costs_[strategy.operands[1]].dims.back().axes)
+        routing.axes |= 1u << axis;
+    }
+  return table;
+}
+
+const std::vector<int64_t> &ShardingProblem::bytesOf(ShardingList list, RankedTensorType type) {
+  auto [it, isNew] = bytesOf_.try_emplace({list, type.getAsOpaquePointer()});
+  if (isNew)
+    for (ShardingId id : *list)
+      it->second.push_back(localBytes(costs_[id], type, costs_.mesh()));
+  return it->second;
+}
+
 void ShardingProblem::addArgument(BlockArgument argument) {
-  Node node{.value = argument, .op = nullptr, .strategies = nullptr, .shardings = {}};
   auto function = cast<func::FuncOp>(body.getParentOp());
-  if (function.getArgAttr(argument.getArgNumber(), LlmparDialect::kOutShardings)) // a pin
-    node.shardings = {costs_.intern(shardingOf(argument, costs_.mesh()))};
-  else
-    node.shardings = strategies.ofArgument(argument);
-  PlanNode plan{.name = "input " + std::to_string(argument.getArgNumber()), .costs = {}, .memory = {}};
-  MemoryUse use{.lifetime = {0, lastUse(argument)}, .bytes = {}};
-  for (ShardingId id : node.shardings) {
-    plan.costs.push_back(0);
-    use.bytes.push_back(localBytes(costs_[id], typeOf(argument), costs_.mesh()));
-  }
-  plan.memory.push_back(std::move(use));
+  bool isPinned = bool(function.getArgAttr(argument.getArgNumber(), LlmparDialect::kOutShardings));
+  ShardingList list = intern(isPinned ? std::vector{costs_.intern(shardingOf(argument, costs_.mesh()))} : strategies.ofArgument(argument));
+  PlanNode plan{.name = "input " + std::to_string(argument.getArgNumber()), .costs = std::vector<int64_t>(list->size(), 0), .memory = {}};
+  plan.memory.push_back({.lifetime = {0, lastUse(argument)}, .bytes = bytesOf(list, typeOf(argument))});
   nodeOf[argument] = static_cast<int>(nodes_.size());
-  nodes_.push_back(std::move(node));
+  nodes_.push_back({.value = argument, .op = nullptr, .strategies = nullptr, .shardings = list});
   problem_.nodes.push_back(std::move(plan));
 }
 
-void ShardingProblem::addEdge(int from, int to, const std::vector<ShardingId> &have, const std::vector<ShardingId> &want,
-                              RankedTensorType type, const EdgeRouting &routing) {
-  auto [it, isNew] = matrices.try_emplace({have, want, type.getAsOpaquePointer(), routing}, static_cast<int>(problem_.matrices.size()));
+void ShardingProblem::addEdge(int from, int to, ShardingList have, ShardingList want, RankedTensorType type,
+                              const std::vector<TokenRouting> *routing, bool isOfTarget) {
+  auto [it, isNew] = matrices.try_emplace({have, want, type.getAsOpaquePointer(), routing, isOfTarget}, static_cast<int>(problem_.matrices.size()));
   if (isNew) {
-    CostMatrix matrix{.rows = static_cast<int>(have.size()), .columns = static_cast<int>(want.size()), .costs = {}};
-    for (auto [row, a] : llvm::enumerate(have))
-      for (auto [column, b] : llvm::enumerate(want)) {
-        TokenRouting tokens = !routing.from.empty() ? routing.from[row] : !routing.to.empty() ? routing.to[column] : TokenRouting{};
-        matrix.costs.push_back(costs_.between(a, b, type, tokens));
-      }
+    CostMatrix matrix{.rows = static_cast<int>(have->size()), .columns = static_cast<int>(want->size()), .costs = {}};
+    for (auto [row, a] : llvm::enumerate(*have))
+      for (auto [column, b] : llvm::enumerate(*want))
+        matrix.costs.push_back(costs_.between(a, b, type, routing ? (*routing)[isOfTarget ? column : row] : TokenRouting{}));
     problem_.matrices.push_back(std::move(matrix));
   }
   problem_.edges.push_back({from, to, it->second});
-}
-
-/// Of the tokens that an op of experts takes and gives, by strategy; empty for any other op.
-std::vector<TokenRouting> ShardingProblem::routingOf(Operation *op, const StrategySet &set) const {
-  std::vector<TokenRouting> routings;
-  auto experts = dyn_cast_or_null<ExpertsOp>(op);
-  if (!experts)
-    return routings;
-  for (const Strategy &strategy : set) {
-    TokenRouting &routing = routings.emplace_back(TokenRouting{0, static_cast<int64_t>(experts.getK())});
-    for (AxisId axis : costs_[strategy.operands[1]].dims.back().axes)
-      routing.axes |= 1u << axis;
-  }
-  return routings;
 }
 
 /// True if a value has a node of its own: users share what it costs to reshard it, and the caller takes it whole.
@@ -115,79 +124,98 @@ static bool isKept(OpResult value) {
          value.getOwner()->hasAttr(LlmparDialect::kOutShardings);
 }
 
+/// The uses by which the function returns a value.
+static auto returnsOf(Value value) {
+  return llvm::make_filter_range(value.getUses(), [](OpOperand &use) { return isa<func::ReturnOp>(use.getOwner()); });
+}
+
+/// True for a value of which every block has its own, as a cache: the function returns others of its type. The last
+/// block runs beside all of them; set aside for the other blocks too, they leave equal blocks equal.
+static bool isReturnedByBlocks(Value value) {
+  return llvm::any_of(returnsOf(value), [&](OpOperand &use) {
+    return llvm::count(use.getOwner()->getOperandTypes(), value.getType()) > 1;
+  });
+}
+
+/// True for the next value of a state, which takes the state's own place.
+static bool isNextState(Value value) {
+  return llvm::any_of(returnsOf(value), [](OpOperand &use) {
+    auto function = cast<func::FuncOp>(use.getOwner()->getParentOp());
+    return bool(function.getResultAttr(use.getOperandNumber(), LlmparDialect::kNext));
+  });
+}
+
 void ShardingProblem::addOp(Operation &op, int64_t position) {
   const StrategySet &set = strategies.of(&op);
+  const OpTable &table = tableOf(&op, set);
   int index = static_cast<int>(nodes_.size());
-  nodes_.push_back({.value = {}, .op = &op, .strategies = &set, .shardings = {}});
-  PlanNode plan{.name = op.getName().stripDialect().str(), .costs = {}, .memory = {}};
-  MemoryUse weights{.lifetime = {0, steps()}, .bytes = {}};
-  MemoryUse gathered{.lifetime = {2 * position, 2 * position + 1}, .bytes = {}};
-  MemoryUse scratch = gathered, results = gathered;
+  nodes_.push_back({.value = {}, .op = &op, .strategies = &set, .shardings = nullptr});
+  PlanNode plan{.name = op.getName().stripDialect().str(), .costs = table.costs, .memory = {}};
+  Lifetime always{0, steps()}, now{2 * position, 2 * position + 1}, ofResults = now;
   for (Value result : op.getResults())
     if (!isKept(cast<OpResult>(result)))
-      results.lifetime.end = std::max(results.lifetime.end, lastUse(result));
-  for (const Strategy &strategy : set) {
-    plan.costs.push_back(strategy.cost);
-    weights.bytes.push_back(strategy.weightBytes);
-    gathered.bytes.push_back(strategy.gatheredBytes);
-    scratch.bytes.push_back(strategy.scratchBytes);
-    results.bytes.push_back(strategy.resultBytes);
-  }
-  for (MemoryUse *use : {&weights, &gathered, &scratch, &results})
-    if (llvm::any_of(use->bytes, [](int64_t bytes) { return bytes > 0; }))
-      plan.memory.push_back(std::move(*use));
+      ofResults.end = std::max(ofResults.end, lastUse(result));
+  plan.memory.reserve(4);
+  bool inPlace = llvm::all_of(op.getResults(), isNextState);
+  for (auto [lifetime, bytes] : {std::pair(always, &table.weightBytes), std::pair(now, &table.gatheredBytes),
+                                 std::pair(now, &table.scratchBytes), std::pair(ofResults, &table.resultBytes)})
+    if (!bytes->empty() && !(inPlace && bytes == &table.resultBytes))
+      plan.memory.push_back({.lifetime = lifetime, .bytes = *bytes});
   problem_.nodes.push_back(std::move(plan));
   for (OpOperand &operand : op.getOpOperands()) {
     if (strategies.free().contains(operand.get()))
       continue;
+    unsigned number = operand.getOperandNumber();
     int from = nodeOf.lookup(operand.get());
     const Node &producer = nodes_[from];
-    std::vector<ShardingId> have = producer.op ? resultIds(*producer.strategies, cast<OpResult>(operand.get()).getResultNumber())
-                                               : producer.shardings;
-    EdgeRouting routing;
-    if (operand.getOperandNumber() == 0)
-      routing.to = routingOf(&op, set);
-    if (routing.to.empty() && producer.op)
-      routing.from = routingOf(producer.op, *producer.strategies);
-    addEdge(from, index, have, operandIds(set, operand.getOperandNumber()), typeOf(operand.get()), routing);
+    const OpTable *had = producer.op ? &tables.at(producer.strategies) : nullptr;
+    ShardingList have = had ? had->results[cast<OpResult>(operand.get()).getResultNumber()] : producer.shardings;
+    bool takesTokens = number == 0 && !table.routing.empty();
+    const std::vector<TokenRouting> *routing = takesTokens ? &table.routing : had && !had->routing.empty() ? &had->routing : nullptr;
+    addEdge(from, index, have, table.operands[number], typeOf(operand.get()), routing, takesTokens);
   }
   for (OpResult result : op.getResults()) {
     nodeOf[result] = index;
     if (isKept(result))
-      addKept(result, index, position);
+      addKept(result, index, table, position);
   }
 }
 
-void ShardingProblem::addKept(OpResult value, int opNode, int64_t position) {
-  const StrategySet &producer = *nodes_[opNode].strategies;
-  std::vector<ShardingId> natural = resultIds(producer, value.getResultNumber());
-  llvm::SmallSetVector<ShardingId, 16> candidates;
-  if (value.getOwner()->hasAttr(LlmparDialect::kOutShardings)) {
-    candidates.insert(costs_.intern(shardingOf(value, costs_.mesh())));
-  } else {
-    for (ShardingId id : natural) {
+/// What a kept value may be: as it comes but reduced, or as a user wants it.
+ShardingProblem::ShardingList ShardingProblem::keptListOf(OpResult value, ShardingList natural) {
+  if (value.getOwner()->hasAttr(LlmparDialect::kOutShardings))
+    return intern({costs_.intern(shardingOf(value, costs_.mesh()))});
+  std::vector<ShardingList> key = {natural};
+  for (OpOperand &use : value.getUses())
+    if (Operation *user = use.getOwner(); isa<FactorOpInterface>(user))
+      key.push_back(tableOf(user, strategies.of(user)).operands[use.getOperandNumber()]);
+  auto [it, isNew] = keptLists.try_emplace(key, nullptr);
+  if (isNew) {
+    llvm::SmallSetVector<ShardingId, 16> candidates;
+    for (ShardingId id : *natural) {
       Sharding reduced = costs_[id];
       reduced.partial.clear();
       candidates.insert(costs_.intern(reduced));
     }
-    for (OpOperand &use : value.getUses())
-      if (isa<FactorOpInterface>(use.getOwner()))
-        for (const Strategy &strategy : strategies.of(use.getOwner()))
-          candidates.insert(strategy.operands[use.getOperandNumber()]);
+    for (ShardingList wanted : llvm::drop_begin(key))
+      candidates.insert(wanted->begin(), wanted->end());
+    it->second = intern({candidates.begin(), candidates.end()});
   }
-  Node node{.value = value, .op = nullptr, .strategies = nullptr, .shardings = {candidates.begin(), candidates.end()}};
-  PlanNode plan{.name = problem_.nodes[opNode].name + " result", .costs = {}, .memory = {}};
-  MemoryUse use{.lifetime = {2 * position + 1, std::max(2 * position + 2, lastUse(value))}, .bytes = {}};
-  bool isAlias = isa<ReshapeOp>(value.getOwner());
-  for (ShardingId id : node.shardings) {
-    plan.costs.push_back(0);
-    use.bytes.push_back(isAlias ? 0 : localBytes(costs_[id], typeOf(value), costs_.mesh()));
-  }
-  plan.memory.push_back(std::move(use));
+  return it->second;
+}
+
+void ShardingProblem::addKept(OpResult value, int opNode, const OpTable &producer, int64_t position) {
+  ShardingList natural = producer.results[value.getResultNumber()], list = keptListOf(value, natural);
+  PlanNode plan{.name = problem_.nodes[opNode].name + " result", .costs = std::vector<int64_t>(list->size(), 0), .memory = {}};
+  Lifetime lifetime{2 * position + 1, std::max(2 * position + 2, lastUse(value))};
+  if (isReturnedByBlocks(value))
+    lifetime = {0, steps()};
+  if (!isa<ReshapeOp>(value.getOwner()) && !isNextState(value)) // neither has bytes of its own
+    plan.memory.push_back({.lifetime = lifetime, .bytes = bytesOf(list, typeOf(value))});
   int index = static_cast<int>(nodes_.size());
-  addEdge(opNode, index, natural, node.shardings, typeOf(value), {routingOf(value.getOwner(), producer), {}});
+  addEdge(opNode, index, natural, list, typeOf(value), producer.routing.empty() ? nullptr : &producer.routing, false);
   nodeOf[value] = index;
-  nodes_.push_back(std::move(node));
+  nodes_.push_back({.value = value, .op = nullptr, .strategies = nullptr, .shardings = list});
   problem_.nodes.push_back(std::move(plan));
 }
 
@@ -195,7 +223,7 @@ void ShardingProblem::apply(const Plan &plan) {
   const Mesh &mesh = costs_.mesh();
   for (auto [node, choice] : llvm::zip(nodes_, plan.choice)) {
     if (!node.op) {
-      setSharding(node.value, costs_[node.shardings[choice]], mesh);
+      setSharding(node.value, costs_[(*node.shardings)[choice]], mesh);
       continue;
     }
     const Strategy &strategy = (*node.strategies)[choice];

@@ -27,8 +27,50 @@ FreeValues::FreeValues(Block &body) {
 }
 
 Strategies::Strategies(std::shared_ptr<GraphFacts> facts, Method method, ReshardCosts &costs, bool splitAtRest)
-    : method(method), splitAtRest(splitAtRest || method == Method::Gathered), costs(costs), facts(std::move(facts)),
-      rules_(this->facts->rules), free_(this->facts->free), roles(this->facts->roles), units(this->facts->units) {}
+    : method(method), splitAtRest(splitAtRest || method == Method::Gathered), costs(costs), facts(std::move(facts)) {}
+
+int64_t GraphFacts::unitOf(Operation *op, const FactorRule &rule, int factor) {
+  int64_t unit = 1;
+  auto need = [&](const TensorFactors &tensor, Value value, bool isResult) {
+    int dim = FactorRule::dimOf(tensor, factor);
+    if (dim < 0 || free.contains(value))
+      return;
+    int64_t minor = rule.minorSize(tensor, factor);
+    int64_t there = isResult ? units.below(value, dim) : units.above(value, dim);
+    unit = std::max(unit, (there + minor - 1) / minor);
+  };
+  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands))
+    need(tensor, value, false);
+  for (auto [value, tensor] : llvm::zip(op->getResults(), rule.results))
+    need(tensor, value, true);
+  return unit;
+}
+
+int GraphFacts::classOf(Operation *op) {
+  auto [cached, isNewOp] = classOf_.try_emplace(op, -1);
+  if (!isNewOp)
+    return cached->second;
+  const FactorRule &rule = rules.of(op);
+  OpClass kind{.rule = &rule, .roles = roles.ofFactors(op, rule), .isWeightFactor = {}, .units = {}};
+  kind.isWeightFactor.assign(rule.factors.size(), false);
+  auto softmax = dyn_cast<SoftmaxOp>(op);
+  MatmulOp divided = softmax ? productOver(softmax) : MatmulOp();
+  std::vector<int64_t> key = {rules.kindOf(op), divided ? rules.kindOf(divided) : -1};
+  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands)) {
+    key.push_back(free.contains(value) + free.isWeight(value));
+    for (const auto &list : tensor)
+      if (free.isWeight(value) && !list.empty())
+        kind.isWeightFactor[list.front()] = true;
+  }
+  for (size_t factor = 0; factor < rule.factors.size(); ++factor) {
+    kind.units.push_back(rule.isShardable(static_cast<int>(factor)) ? unitOf(op, rule, static_cast<int>(factor)) : 1);
+    key.insert(key.end(), {static_cast<int64_t>(kind.roles[factor]), kind.units.back()});
+  }
+  auto [it, isNew] = known.try_emplace(std::move(key), static_cast<int>(classes.size()));
+  if (isNew)
+    classes.push_back(std::make_unique<OpClass>(std::move(kind)));
+  return classOf_[op] = it->second;
+}
 
 /// Calls `found` for every choice of a factor, or none, for every axis from `axis` on. `steps` are the pieces
 /// that each factor can still be cut into.
@@ -50,23 +92,6 @@ static void forEachSplit(const Mesh &mesh, AxisId axis, MutableArrayRef<int64_t>
   }
 }
 
-int64_t Strategies::unitOf(Operation *op, const FactorRule &rule, int factor) {
-  int64_t unit = 1;
-  auto need = [&](const TensorFactors &tensor, Value value, bool isResult) {
-    int dim = FactorRule::dimOf(tensor, factor);
-    if (dim < 0 || free_.contains(value))
-      return;
-    int64_t minor = rule.minorSize(tensor, factor);
-    int64_t there = isResult ? units.below(value, dim) : units.above(value, dim);
-    unit = std::max(unit, (there + minor - 1) / minor);
-  };
-  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands))
-    need(tensor, value, false);
-  for (auto [value, tensor] : llvm::zip(op->getResults(), rule.results))
-    need(tensor, value, true);
-  return unit;
-}
-
 /// What a set's strategies have in common.
 struct Strategies::Pricing {
   FlopCount flops;
@@ -80,7 +105,7 @@ Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const Fa
   for (auto [index, value] : llvm::enumerate(op->getOperands())) {
     RankedTensorType type = typeOf(value);
     operands.push_back(operandSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh));
-    if (free_.isWeight(value))
+    if (free().isWeight(value))
       strategy.weightBytes += localBytes(operands.back(), type, mesh);
     strategy.operands.push_back(costs.intern(operands.back()));
   }
@@ -100,7 +125,7 @@ Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const Fa
     strategy.scratchBytes = cost.scratchBytes;
     return strategy;
   }
-  bool rightIsWeight = isa<MatmulOp>(op) && free_.isWeight(op->getOperand(1));
+  bool rightIsWeight = isa<MatmulOp>(op) && free().isWeight(op->getOperand(1));
   strategy.cost = kernelCost({op, pricing.flops, operands, results, rightIsWeight}, costs);
   return strategy;
 }
@@ -119,7 +144,7 @@ std::optional<Strategy> Strategies::gathered(Operation *op, const Strategy &whol
     const Sharding used = costs[whole.operands[index]];
     Sharding &rest = strategy.rest.emplace_back(used);
     int64_t before = localBytes(used, type, mesh);
-    if (!free_.isWeight(value) || before < smallestGatheredBytes)
+    if (!free().isWeight(value) || before < smallestGatheredBytes)
       continue;
     Shape local = localShape(used, type.getShape(), mesh);
     auto longest = llvm::max_element(local) - local.begin();
@@ -171,49 +196,41 @@ static void keepSplitExperts(const FactorRule &rule, StrategySet &set) {
 }
 
 const StrategySet &Strategies::of(Operation *op) {
-  const FactorRule &rule = rules_.of(op);
-  SmallVector<DimRole> factorRoles = roles.ofFactors(op, rule);
-  auto softmax = dyn_cast<SoftmaxOp>(op);
-  MatmulOp divided = softmax ? productOver(softmax) : MatmulOp();
-  std::vector<int64_t> key = {rules_.kindOf(op), divided ? rules_.kindOf(divided) : -1};
-  SmallVector<bool> isWeightFactor(rule.factors.size(), false);
-  for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands)) {
-    key.push_back(free_.contains(value) + free_.isWeight(value));
-    for (const auto &list : tensor)
-      if (free_.isWeight(value) && !list.empty())
-        isWeightFactor[list.front()] = true;
-  }
+  auto index = static_cast<size_t>(facts->classOf(op));
+  if (index >= sets.size())
+    sets.resize(index + 1);
+  if (!sets[index])
+    sets[index] = std::make_unique<StrategySet>(makeSet(op, (*facts)[static_cast<int>(index)]));
+  return *sets[index];
+}
+
+StrategySet Strategies::makeSet(Operation *op, const OpClass &kind) {
+  const FactorRule &rule = *kind.rule;
   FactorShardings chosen(rule.factors.size());
   SmallVector<int64_t> steps(rule.factors.size(), 0);
   for (auto [factor, dim] : llvm::enumerate(chosen)) {
-    key.push_back(static_cast<int64_t>(factorRoles[factor]));
     if (!rule.isShardable(static_cast<int>(factor)))
       continue;
-    dim.unit = unitOf(op, rule, static_cast<int>(factor));
     // Where there are fewer units than ranks, cutting them is still a choice.
-    if (rule.factors[factor].size / dim.unit < costs.mesh().ranks())
-      dim.unit = 1;
-    steps[factor] = rule.factors[factor].size / dim.unit;
-    key.push_back(dim.unit);
+    int64_t size = rule.factors[factor].size, unit = kind.units[factor];
+    dim.unit = size / unit < costs.mesh().ranks() ? 1 : unit;
+    steps[factor] = size / dim.unit;
   }
-  std::unique_ptr<StrategySet> &set = known[key];
-  if (set)
-    return *set;
-  set = std::make_unique<StrategySet>();
+  StrategySet set;
   Pricing pricing{FlopCount(op), nullptr};
-  auto allowed = [&](AxisId axis, int factor) { return allows(method, axis, factorRoles[factor], isWeightFactor[factor]); };
+  auto allowed = [&](AxisId axis, int factor) { return allows(method, axis, kind.roles[factor], kind.isWeightFactor[factor]); };
   forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
     FactorShardings split = chosen;
     for (DimSharding &dim : split)
       if (dim.axes.empty())
         dim.unit = 1;
-    set->push_back(strategyFor(op, rule, split, pricing));
+    set.push_back(strategyFor(op, rule, split, pricing));
   });
   if (method == Method::Expert && isa<ExpertsOp>(op))
-    keepSplitExperts(rule, *set);
+    keepSplitExperts(rule, set);
   if (splitAtRest)
-    addGathered(op, *set);
-  return *set;
+    addGathered(op, set);
+  return set;
 }
 
 std::vector<ShardingId> Strategies::ofArgument(BlockArgument argument) {
@@ -221,11 +238,11 @@ std::vector<ShardingId> Strategies::ofArgument(BlockArgument argument) {
   FactorShardings chosen(shape.size());
   SmallVector<int64_t> steps;
   for (auto [dim, size] : llvm::enumerate(shape)) {
-    chosen[dim].unit = units.below(argument, static_cast<int>(dim));
+    chosen[dim].unit = facts->units.below(argument, static_cast<int>(dim));
     steps.push_back(size / chosen[dim].unit);
   }
   std::vector<ShardingId> ids;
-  auto allowed = [&](AxisId axis, int dim) { return allows(method, axis, roles.of(argument, dim), false); };
+  auto allowed = [&](AxisId axis, int dim) { return allows(method, axis, facts->roles.of(argument, dim), false); };
   forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
     Sharding sharding = Sharding::replicated(shape.size());
     for (auto [dim, from] : llvm::zip(sharding.dims, chosen))

@@ -2,8 +2,7 @@
 #ifndef LLMPAR_DIALECT_SHARDINGUNITS_H
 #define LLMPAR_DIALECT_SHARDINGUNITS_H
 
-#include "llmpar/Dialect/Llmpar.h"
-#include "llvm/ADT/DenseMap.h"
+#include "llmpar/Dialect/RuleCache.h"
 
 namespace llmpar {
 
@@ -13,6 +12,7 @@ namespace llmpar {
 ///   [2,6,768] -> reshape [2,6,12,64]: the last dimension's unit is 64
 class ShardingUnits {
 public:
+  explicit ShardingUnits(RuleCache &rules) : rules(rules) {}
   /// What the users of `value` need of dimension `dim`.
   int64_t below(mlir::Value value, int dim) { return std::max<int64_t>(1, below(value, dim, maxDepth)); } // 1 of an empty one
   /// What the ops that compute `value` leave in dimension `dim`.
@@ -20,6 +20,7 @@ public:
 
 private:
   static constexpr int maxDepth = 24;
+  RuleCache &rules;
   llvm::DenseMap<std::pair<mlir::Value, int>, int64_t> below_, above_;
 
   int64_t below(mlir::Value value, int dim, int depth);

@@ -7,7 +7,7 @@
 #ifndef LLMPAR_PLANNING_METHOD_H
 #define LLMPAR_PLANNING_METHOD_H
 
-#include "llmpar/Planning/RuleCache.h"
+#include "llmpar/Dialect/RuleCache.h"
 
 namespace llmpar {
 

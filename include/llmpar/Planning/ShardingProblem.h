@@ -5,7 +5,8 @@
 //   node of a value        the sharding it is kept in, where several ops (or the caller) use it
 //   edges                  collectives between the sharding that is there and the one that is needed
 //
-// Memory is counted in steps of two per op: at 2i op i runs, at 2i + 1 its kept results are resharded.
+// Memory is counted in steps of two per op: at 2i op i runs, at 2i + 1 its kept results are resharded. What every block
+// returns, as its cache, counts in all steps; the next value of a state takes the state's place.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_PLANNING_SHARDINGPROBLEM_H
@@ -13,6 +14,7 @@
 
 #include "llmpar/Planner/PlanProblem.h"
 #include "llmpar/Planning/Strategies.h"
+#include <set>
 
 namespace llmpar {
 
@@ -25,12 +27,14 @@ public:
 
   const PlanProblem &problem() const { return problem_; }
   void setMemoryLimit(int64_t bytes) { problem_.memoryLimit = bytes; }
+  /// Shardings by strategy. Equal lists have equal addresses.
+  using ShardingList = const std::vector<ShardingId> *;
   /// What a node stands for.
   struct Node {
     mlir::Value value;                      ///< an input's or a kept value's node
     mlir::Operation *op = nullptr;          ///< an op's node
     const StrategySet *strategies = nullptr;
-    std::vector<ShardingId> shardings;      ///< by strategy, of an input or a kept value
+    ShardingList shardings = nullptr;       ///< by strategy, of an input or a kept value
   };
   llvm::ArrayRef<Node> nodes() const { return nodes_; }
   const ReshardCosts &costs() const { return costs_; }
@@ -49,19 +53,31 @@ private:
   std::vector<Node> nodes_;
   llvm::DenseMap<mlir::Operation *, int64_t> position_;
   llvm::DenseMap<mlir::Value, int> nodeOf; ///< input, or op of a result, or kept value: where users take it from
-  /// What tokens an edge carries, by strategy of its first or second node; both empty: none.
-  struct EdgeRouting {
-    std::vector<TokenRouting> from, to;
-    auto operator<=>(const EdgeRouting &) const = default;
-  };
-  std::map<std::tuple<std::vector<ShardingId>, std::vector<ShardingId>, const void *, EdgeRouting>, int> matrices;
+  std::set<std::vector<ShardingId>> lists;
+  ShardingList intern(std::vector<ShardingId> ids) { return &*lists.insert(std::move(ids)).first; }
 
+  /// Of all ops that share a set of strategies, what their nodes and edges are made of; arrays by strategy.
+  struct OpTable {
+    std::vector<int64_t> costs, weightBytes, gatheredBytes, scratchBytes, resultBytes; ///< bytes: empty if all are 0
+    llvm::SmallVector<ShardingList, 3> operands;
+    llvm::SmallVector<ShardingList, 1> results;
+    std::vector<TokenRouting> routing; ///< of the tokens that experts take and give; empty for any other op
+  };
+  std::map<const StrategySet *, OpTable> tables;
+  const OpTable &tableOf(mlir::Operation *op, const StrategySet &set);
+
+  /// By lists and type, and the routing of tokens by strategy of the edge's source or target; null: none.
+  llvm::DenseMap<std::tuple<ShardingList, ShardingList, const void *, const void *, unsigned>, int> matrices;
+  std::map<std::pair<ShardingList, const void *>, std::vector<int64_t>> bytesOf_;
+  std::map<std::vector<ShardingList>, ShardingList> keptLists; ///< by that of the result, and those of its users
+
+  const std::vector<int64_t> &bytesOf(ShardingList list, mlir::RankedTensorType type);
   void addArgument(mlir::BlockArgument argument);
   void addOp(mlir::Operation &op, int64_t position);
-  void addKept(mlir::OpResult value, int opNode, int64_t position);
-  void addEdge(int from, int to, const std::vector<ShardingId> &have, const std::vector<ShardingId> &want,
-               mlir::RankedTensorType type, const EdgeRouting &routing = {});
-  std::vector<TokenRouting> routingOf(mlir::Operation *op, const StrategySet &set) const;
+  void addKept(mlir::OpResult value, int opNode, const OpTable &producer, int64_t position);
+  ShardingList keptListOf(mlir::OpResult value, ShardingList natural);
+  void addEdge(int from, int to, ShardingList have, ShardingList want, mlir::RankedTensorType type,
+               const std::vector<TokenRouting> *routing, bool isOfTarget);
   int64_t lastUse(mlir::Value value) const;
 };
 

@@ -42,13 +42,33 @@ private:
   llvm::DenseSet<mlir::Value> all, weights;
 };
 
+/// Ops with the same ways to be split, on every mesh.
+struct OpClass {
+  const FactorRule *rule;
+  llvm::SmallVector<DimRole> roles;       ///< by factor
+  llvm::SmallVector<bool> isWeightFactor; ///< by factor: a weight has it
+  llvm::SmallVector<int64_t> units;       ///< by factor: elements that must stay together
+};
+
 /// What strategies need to know of a graph, whatever the mesh: a search makes it once for all meshes.
-struct GraphFacts {
-  explicit GraphFacts(mlir::Block &body) : free(body), roles(body, rules) {}
+class GraphFacts {
+public:
+  explicit GraphFacts(mlir::Block &body) : free(body), roles(body, rules), units(rules) {}
   RuleCache rules;
   FreeValues free;
   DimRoles roles;
   ShardingUnits units;
+
+  /// The class of an op that implements FactorOpInterface, as an index.
+  int classOf(mlir::Operation *op);
+  const OpClass &operator[](int index) const { return *classes[index]; }
+
+private:
+  llvm::DenseMap<mlir::Operation *, int> classOf_;
+  std::map<std::vector<int64_t>, int> known;
+  std::vector<std::unique_ptr<OpClass>> classes;
+
+  int64_t unitOf(mlir::Operation *op, const FactorRule &rule, int factor);
 };
 
 /// Strategies of a function's ops; equal ops share a set.
@@ -62,21 +82,17 @@ public:
   /// The same for an input: any split of its dimensions that its role allows.
   std::vector<ShardingId> ofArgument(mlir::BlockArgument argument);
 
-  const FreeValues &free() const { return free_; }
-  RuleCache &rules() { return rules_; }
+  const FreeValues &free() const { return facts->free; }
+  RuleCache &rules() { return facts->rules; }
 
 private:
   Method method;
   bool splitAtRest;
   ReshardCosts &costs;
   std::shared_ptr<GraphFacts> facts;
-  RuleCache &rules_;
-  const FreeValues &free_;
-  DimRoles &roles;
-  ShardingUnits &units;
-  std::map<std::vector<int64_t>, std::unique_ptr<StrategySet>> known;
+  std::vector<std::unique_ptr<StrategySet>> sets; ///< by class
 
-  int64_t unitOf(mlir::Operation *op, const FactorRule &rule, int factor);
+  StrategySet makeSet(mlir::Operation *op, const OpClass &kind);
   struct Pricing;
   Strategy strategyFor(mlir::Operation *op, const FactorRule &rule, const FactorShardings &factors, Pricing &pricing);
   std::optional<Strategy> gathered(mlir::Operation *op, const Strategy &whole, unsigned axes);

@@ -1,5 +1,5 @@
 //===- RuleCache.cpp - Factor rules of equal ops, once ----------------------===//
-#include "llmpar/Planning/RuleCache.h"
+#include "llmpar/Dialect/RuleCache.h"
 
 namespace llmpar {
 

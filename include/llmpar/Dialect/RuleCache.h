@@ -1,6 +1,6 @@
 //===- RuleCache.h - Factor rules of equal ops, once ------------*- C++ -*-===//
-#ifndef LLMPAR_PLANNING_RULECACHE_H
-#define LLMPAR_PLANNING_RULECACHE_H
+#ifndef LLMPAR_DIALECT_RULECACHE_H
+#define LLMPAR_DIALECT_RULECACHE_H
 
 #include "llmpar/Dialect/Llmpar.h"
 #include "llvm/ADT/DenseMap.h"
@@ -25,4 +25,4 @@ private:
 
 } // namespace llmpar
 
-#endif // LLMPAR_PLANNING_RULECACHE_H
+#endif // LLMPAR_DIALECT_RULECACHE_H
