@@ -2,8 +2,8 @@
 """`auto` against every named method, measured on this machine's CPU devices.
 
 Builds GPT-2 small and a small Llama with random weights, probes the machine (or takes a cluster file), and runs
-`llmpar compare --measure` in several rounds, so that noise hits all methods alike: of a method's rounds the one with the
-least median counts. Prints every method and how much slower `auto` is than the best named one (--check: at most 5 %).
+`llmpar compare --measure`, which measures the methods in turns, so that noise hits all alike; of a method's rounds the one
+with the least median counts. Prints every method and how much slower `auto` is than the best named one (--check: at most 5 %).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def best_rows(model: Path, batch: int, seq: int, options: argparse.Namespace) ->
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cluster", metavar="FILE", help="a cluster of this machine's CPU devices; default: probe two")
-    parser.add_argument("--rounds", type=int, default=4, help="default: %(default)s")
-    parser.add_argument("--repeat", type=int, default=5, help="measured steps in a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")
+    parser.add_argument("--repeat", type=int, default=10, help="measured steps in a round (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help=f"fail if auto takes more than {ALLOWED} times the best named method")
     options = parser.parse_args()
     cells, worst = [["model", "batch x seq", "method", "mesh", "predicted ms", "measured ms", "against auto"]], 0.0

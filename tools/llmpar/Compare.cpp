@@ -13,13 +13,19 @@
 namespace llmpar::tool {
 namespace {
 
+/// A method as what is compiled: a search.
+Method layoutOf(llmpar::Method method) {
+  Method layout{.mesh = "", .layout = nameOf(method).str()};
+  layout.search = true;
+  return layout;
+}
+
 /// Plans, compiles and predicts one method. False only for an error that ends the command: a method without a plan
 /// is a row that says why.
 bool compareMethod(const Options &options, const Given &given, llmpar::Method method, Comparison &comparison, Failure &failure) {
   ComparedMethod &row = comparison.methods.emplace_back();
   row.method = method;
-  Method layout{.mesh = "", .layout = nameOf(method).str()};
-  layout.search = true;
+  Method layout = layoutOf(method);
   mlir::MLIRContext context;
   prepareContext(context);
   Progress progress;
@@ -54,7 +60,15 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
   comparison.devices = cluster.ranks();
   for (const DeviceGroup &group : cluster.devices)
     comparison.memoryBytes = comparison.memoryBytes ? std::min(comparison.memoryBytes, group.device.memoryBytes) : group.device.memoryBytes;
-  return !options.measure || measureMethod(options, given, layout, row, failure);
+  return true;
+}
+
+bool measure(const Options &options, const Given &given, Comparison &comparison, Failure &failure) {
+  std::vector<MeasuredMethod> methods;
+  for (ComparedMethod &row : comparison.methods)
+    if (row.ok())
+      methods.push_back({.method = layoutOf(row.method), .row = &row});
+  return measureMethods(options, given, methods, failure);
 }
 
 /// CPU devices of one machine move bytes through its memory.
@@ -168,6 +182,7 @@ int compareCommand(const Options &options) {
   bool ok = failure.code == Ok && readInputs(options, given, failure);
   for (const MethodName &entry : methodNames)
     ok = ok && compareMethod(options, given, entry.method, comparison, failure);
+  ok = ok && (!options.measure || measure(options, given, comparison, failure));
   if (!ok || (!options.html.empty() && !writePage(options, comparison, failure)))
     return failure.report(options);
   if (options.json)

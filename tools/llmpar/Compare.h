@@ -40,8 +40,18 @@ struct Comparison {
   std::vector<ComparedMethod> methods;
 };
 
-/// Runs a method with `row`'s prediction on this machine's devices.
-bool measureMethod(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure);
+/// A row that is to be measured.
+struct MeasuredMethod {
+  Method method;
+  ComparedMethod *row;
+  std::unique_ptr<Session> session = nullptr;
+  std::vector<double> seconds = {}; ///< of its steps
+  bool open(const Options &options, const Given &given, Failure &failure);
+};
+
+/// Runs methods on this machine's devices, in turns: what else goes on there slows all alike. One behind the other where
+/// memory does not hold them all.
+bool measureMethods(const Options &options, const Given &given, llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure);
 
 /// A self-contained page: no file or address beside it is needed to read it.
 std::string comparisonPage(const Comparison &comparison);

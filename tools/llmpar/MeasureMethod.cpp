@@ -1,6 +1,7 @@
 //===- MeasureMethod.cpp - A compared method on this machine's devices --------===//
 #include "Compare.h"
 #include "ProbeProgram.h"
+#include "core/Memory.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
@@ -58,25 +59,55 @@ bool profile(const Options &options, Session &session, const ProgramPrediction &
 
 } // namespace
 
-bool measureMethod(const Options &options, const Given &given, const Method &method, ComparedMethod &row, Failure &failure) {
-  Session session;
+bool MeasuredMethod::open(const Options &options, const Given &given, Failure &failure) {
   Method running = method;
   running.missing = rt::Missing::StaysNull;
-  if (!session.open(options, given, running, failure))
-    return false;
-  std::vector<double> seconds;
-  for (int i = -2; i < options.repeat; ++i) {
-    if (!session.step(failure))
+  session = std::make_unique<Session>();
+  return session->open(options, given, running, failure);
+}
+
+/// The first of `steps` steps warms the caches, which another method may have used.
+static bool takeTurn(MeasuredMethod &at, int steps, Failure &failure) {
+  for (int i = 0; i <= steps; ++i) {
+    if (!at.session->step(failure))
       return false;
-    if (i >= 0)
-      seconds.push_back(session.stats().last_step_seconds);
+    if (i > 0)
+      at.seconds.push_back(at.session->stats().last_step_seconds);
   }
-  llmpar_rt_stats stats = session.stats();
-  row.measured = Measured{.seconds = medianOf(std::move(seconds)),
-                          .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
-                          .heldBytes = static_cast<int64_t>(stats.resident_bytes),
-                          .kernels = {}};
-  return !options.profile || profile(options, session, row.predicted, *row.measured, failure);
+  return true;
+}
+
+static bool finish(const Options &options, MeasuredMethod &at, Failure &failure) {
+  llmpar_rt_stats stats = at.session->stats();
+  at.row->measured = Measured{.seconds = medianOf(std::move(at.seconds)),
+                              .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
+                              .heldBytes = static_cast<int64_t>(stats.resident_bytes),
+                              .kernels = {}};
+  bool ok = !options.profile || profile(options, *at.session, at.row->predicted, *at.row->measured, failure);
+  at.session.reset();
+  return ok;
+}
+
+bool measureMethods(const Options &options, const Given &given, llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure) {
+  int64_t bytes = 0;
+  for (const MeasuredMethod &at : methods)
+    bytes += at.row->predicted.totalBytes;
+  bool together = static_cast<uint64_t>(bytes) <= rt::availableMemory() / 2;
+  int turns = std::min(options.repeat, 5), steps = (options.repeat + turns - 1) / turns;
+  for (MeasuredMethod &at : methods) {
+    if (!at.open(options, given, failure) || !at.session->step(failure)) // the first one touches its memory
+      return false;
+    for (int turn = 0; !together && turn < turns; ++turn)
+      if (!takeTurn(at, steps, failure))
+        return false;
+    if (!together && !finish(options, at, failure))
+      return false;
+  }
+  for (int turn = 0; together && turn < turns; ++turn)
+    for (MeasuredMethod &at : methods)
+      if (!takeTurn(at, steps, failure))
+        return false;
+  return !together || llvm::all_of(methods, [&](MeasuredMethod &at) { return finish(options, at, failure); });
 }
 
 } // namespace llmpar::tool
