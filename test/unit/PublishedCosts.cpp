@@ -4,7 +4,7 @@
 #include "llmpar/Cost/CollectiveCost.h"
 #include "llmpar/Cost/MemoryCost.h"
 #include "llmpar/Cost/PipelineCost.h"
-#include "llmpar/Cost/TransformerCost.h"
+#include "llmpar/Cost/TrainingCost.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cassert>
 #include <cmath>
@@ -61,6 +61,39 @@ PublishedRow busBandwidth(CollectiveKind kind, llvm::StringRef cluster, int64_t 
   std::string name = std::string(kinds[size_t(kind)]) + " " + readableBytes(bytes) + ", " + std::to_string(size) +
                      " of " + cluster.str();
   return {name, published, share * bytes / time.seconds / 1e9, time.algorithm};
+}
+
+/// A device and the options that all runs of a table share.
+struct RunKind {
+  const char *cluster; ///< a node
+  TrainingSpeed speed;
+  TrainingRun run;
+};
+// Fitted: matmul and memory. Half of what tensor parallelism sends is taken to be hidden where the run overlaps it.
+const RunKind a100Speed{.cluster = "dgx-a100",
+                        .speed = {.matmul = 0.80, .memory = 0.49, .exposedTensor = 1},
+                        .run = {.shape = {.sequence = 2048, .vocabulary = 51200}, .recompute = Recompute::Full}};
+const RunKind h100Speed{.cluster = "dgx-h100",
+                        .speed = {.matmul = 0.67, .memory = 0.27, .exposedTensor = 0.5},
+                        .run = {.shape = {.sequence = 4096, .vocabulary = 131072},
+                                .vocabularyMatrices = 2,
+                                .fusedAttention = true,
+                                .sequenceParallel = true,
+                                .overlapsGradients = true,
+                                .shardsOptimizer = true}};
+
+PublishedRow runRow(const RunKind &kind, const char *parameters, TransformerShape shape, int64_t tensor, int64_t gpus, double batch,
+                    const char *published) {
+  TrainingRun run = kind.run;
+  shape.sequence = run.shape.sequence, shape.vocabulary = run.shape.vocabulary;
+  run.shape = shape;
+  run.batch = batch, run.ranks = gpus, run.tensor = tensor;
+  Cluster cluster = publishedCluster(std::to_string(gpus / 8) + "x " + kind.cluster);
+  TrainingTime time = trainingStepTime(run, cluster, kind.speed);
+  double flops = trainingStepFlops(shape, batch, run.recompute) / double(gpus) / 1e12;
+  auto share = [&](double seconds) { return std::to_string(int(std::lround(100 * seconds / time.total()))); };
+  return {std::string(parameters) + "B, tensor " + std::to_string(tensor) + " of " + std::to_string(gpus), published, flops / time.total(),
+          "products " + share(time.matmul) + " %, other kernels " + share(time.memory) + ", tensor " + share(time.tensor) + ", data " + share(time.data)};
 }
 
 class Tables {
@@ -127,6 +160,8 @@ std::vector<PublishedTable> publishedTables() {
 #define LLMPAR_THREADS(table, bytes, published) tables[#table].rows.push_back(threadsRow(bytes, published));
 #define LLMPAR_SC21(parameters, heads, hidden, layers, gpus, batch, teraflops, seconds)                                \
   tables.addSc21(parameters, {layers, hidden, heads, 2048, 51200}, gpus, batch, teraflops, seconds);
+#define LLMPAR_RUN(table, speed, parameters, heads, hidden, layers, tensor, gpus, batch, published)                       \
+  tables[#table].rows.push_back(runRow(speed, parameters, {layers, hidden, heads}, tensor, gpus, batch, published));
 #include "PublishedCosts.def"
   return std::move(tables.all);
 }

@@ -1,5 +1,5 @@
 //===- TransformerCostTest.cpp - Parameters, FLOPs and activations ---------===//
-#include "llmpar/Cost/TransformerCost.h"
+#include "llmpar/Cost/TrainingCost.h"
 #include "gtest/gtest.h"
 
 using namespace llmpar;
@@ -39,4 +39,34 @@ TEST(TransformerCost, ActivationBytesAreThoseOfTable2) {
   EXPECT_DOUBLE_EQ(activationBytesPerLayer(shape, b, sequence, Recompute::Selective), sbh * 34 / t);
   EXPECT_DOUBLE_EQ(activationBytesPerLayer(shape, b, tensor, Recompute::Full), 2 * sbh);
   EXPECT_DOUBLE_EQ(activationBytesPerLayer(shape, b, sequence, Recompute::Full), 2 * sbh / t);
+}
+
+static TrainingRun someRun() { return {.shape = {24, 2304, 24, 2048, 51200}, .batch = 64, .ranks = 8, .tensor = 4}; }
+
+TEST(TrainingStepTime, WithoutPartnersNothingIsSent) {
+  TrainingRun run = someRun();
+  run.ranks = run.tensor = 1;
+  TrainingTime time = trainingStepTime(run, llvm::cantFail(findCluster("dgx-a100")), {});
+  EXPECT_EQ(time.tensor, 0);
+  EXPECT_EQ(time.data, 0);
+  EXPECT_NEAR(time.matmul, trainingStepFlops(run.shape, 64, Recompute::None) / 312e12, 1e-9);
+}
+
+TEST(TrainingStepTime, OptionsTakeAwayWhatTheySay) {
+  Cluster cluster = llvm::cantFail(findCluster("dgx-a100"));
+  TrainingTime before = trainingStepTime(someRun(), cluster, {});
+  auto with = [&](auto change) {
+    TrainingRun run = someRun();
+    change(run);
+    return trainingStepTime(run, cluster, {});
+  };
+  EXPECT_EQ(with([](TrainingRun &run) { run.overlapsGradients = true; }).data, 0);
+  EXPECT_LT(with([](TrainingRun &run) { run.fusedAttention = true; }).memory, before.memory);
+  EXPECT_LT(with([](TrainingRun &run) { run.sequenceParallel = true; }).memory, before.memory);
+  EXPECT_LT(with([](TrainingRun &run) { run.shardsOptimizer = true; }).memory, before.memory);
+  TrainingTime full = with([](TrainingRun &run) { run.recompute = Recompute::Full; });
+  EXPECT_GT(full.matmul, before.matmul);
+  EXPECT_NEAR(full.tensor, 1.5 * before.tensor, 1e-9);
+  TrainingTime halfHidden = trainingStepTime(someRun(), cluster, {.exposedTensor = 0.5});
+  EXPECT_NEAR(halfHidden.tensor, 0.5 * before.tensor, 1e-9);
 }
