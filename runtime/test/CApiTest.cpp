@@ -74,6 +74,56 @@ TEST(CApi, OpenQueryRunProfile) {
   llmpar_rt_instance_destroy(instance);
 }
 
+/// A 2x3 state whose rows two ranks hold, and a scalar that both do.
+std::vector<std::byte> stateProgram() {
+  TestProgram p(2);
+  p.state("w", DType::F32, {2, 3});
+  p.state("step", DType::F32, {});
+  for (uint32_t r = 0; r < 2; ++r) {
+    p.stateSlice(r, 0, {r, 0}, TestProgram::buffer(fb::Arena_Weights, 0, DType::F32, {1, 3}));
+    p.stateSlice(r, 1, {}, TestProgram::buffer(fb::Arena_Weights, 64, DType::F32, {}));
+  }
+  return p.bytes();
+}
+
+TEST(CApi, StatesArePartsOfRanks) {
+  std::vector<std::byte> bytes = stateProgram();
+  llmpar_rt_program *program = nullptr;
+  ASSERT_EQ(llmpar_rt_program_open_memory(bytes.data(), bytes.size(), &program), LLMPAR_RT_OK) << llmpar_rt_last_error();
+  ASSERT_EQ(llmpar_rt_part_count(program, LLMPAR_RT_STATE, 1), 2u);
+  EXPECT_EQ(llmpar_rt_part_count(program, LLMPAR_RT_INPUT, 1), 0u);
+  EXPECT_EQ(llmpar_rt_part_count(program, LLMPAR_RT_STATE, 2), 0u);
+  llmpar_rt_part part;
+  ASSERT_EQ(llmpar_rt_get_part(program, LLMPAR_RT_STATE, 1, 0, &part), LLMPAR_RT_OK);
+  EXPECT_EQ(part.tensor, 0u);
+  EXPECT_EQ(part.rank, 2);
+  EXPECT_EQ(part.starts[0], 1);
+  EXPECT_EQ(part.shape[1], 3);
+  EXPECT_EQ(part.bytes, 12u);
+  EXPECT_EQ(llmpar_rt_get_part(program, LLMPAR_RT_STATE, 1, 2, &part), LLMPAR_RT_INVALID);
+  EXPECT_STREQ(llmpar_rt_last_error(), "rank 1 has no part 2");
+
+  llmpar_rt_instance *instance = nullptr;
+  ASSERT_EQ(llmpar_rt_instance_create(program, nullptr, &instance), LLMPAR_RT_OK) << llmpar_rt_last_error();
+  float w[6] = {1, 2, 3, 4, 5, 6}, step = 7, row[3] = {}, whole[6] = {};
+  const void *first[] = {w, nullptr}, *second[] = {nullptr, &step};
+  ASSERT_EQ(llmpar_rt_write_states(instance, first, 2), LLMPAR_RT_OK);
+  ASSERT_EQ(llmpar_rt_write_states(instance, second, 2), LLMPAR_RT_OK); // leaves w alone
+  ASSERT_EQ(llmpar_rt_read_state_part(instance, 1, 0, row), LLMPAR_RT_OK);
+  EXPECT_EQ(row[0], 4);
+  EXPECT_EQ(row[2], 6);
+  float read = 0;
+  void *out[] = {whole, &read};
+  ASSERT_EQ(llmpar_rt_read_states(instance, out, 2), LLMPAR_RT_OK);
+  EXPECT_EQ(whole[5], 6);
+  EXPECT_EQ(read, 7);
+  EXPECT_EQ(llmpar_rt_read_state_part(instance, 2, 0, row), LLMPAR_RT_INVALID);
+  EXPECT_EQ(llmpar_rt_write_states(instance, first, 1), LLMPAR_RT_INVALID);
+  EXPECT_STREQ(llmpar_rt_last_error(), "1 states, the program has 2");
+  llmpar_rt_instance_destroy(instance);
+  llmpar_rt_program_close(program);
+}
+
 TEST(CApi, ErrorsHaveCodesAndMessages) {
   llmpar_rt_program *program = nullptr;
   EXPECT_EQ(llmpar_rt_program_open(nullptr, &program), LLMPAR_RT_INVALID);

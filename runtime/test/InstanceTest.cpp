@@ -185,5 +185,29 @@ TEST(Trace, PrintsEveryRankInOrder) {
             "rank 1 #1 all_reduce(4x5xf32@activations+256) -> 4x5xf32@activations+512 {0} group [0, 1] 'layer0'\n");
 }
 
+TEST(Instance, AStateThatNoStepChangesIsNoConstant) { // a device that has packed it would not see the new value
+  TestProgram p(1);
+  p.input("x", DType::F32, {4, 6});
+  p.output("y", DType::F32, {4, 5});
+  p.state("w", DType::F32, {6, 5});
+  auto x = f32(act, 0, {4, 6}), y = f32(act, 256, {4, 5}), w = f32(fb::Arena_Weights, 0, {6, 5});
+  p.inputSlice(0, 0, {0, 0}, x);
+  p.stateSlice(0, 0, {0, 0}, w);
+  p.record(0, KernelId::matmul, {x, w}, {y}, {0, 0});
+  p.outputSlice(0, 0, {0, 0}, y);
+  std::shared_ptr<const Program> program;
+  ASSERT_TRUE(p.open(program).ok());
+  std::unique_ptr<Instance> instance;
+  ASSERT_TRUE(Instance::create(program, {.device = "cpu"}, instance).ok());
+  std::vector<float> ones(24, 1), result(20), weights(30, 2);
+  const void *inputs[] = {ones.data()}, *states[] = {weights.data()};
+  void *outputs[] = {result.data()};
+  ASSERT_TRUE(instance->run(inputs, outputs).ok());
+  EXPECT_EQ(result[0], 0);
+  ASSERT_TRUE(instance->writeStates(states).ok());
+  ASSERT_TRUE(instance->run(inputs, outputs).ok());
+  EXPECT_EQ(result[0], 12);
+}
+
 } // namespace
 } // namespace llmpar::rt::test

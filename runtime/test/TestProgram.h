@@ -53,6 +53,8 @@ public:
     table.outputs.push_back(io(name, dtype, std::move(shape)));
   }
 
+  void state(const char *name, DType dtype, Shape shape) { table.states.push_back(io(name, dtype, std::move(shape))); }
+
   /// Appends to `main`; change the result for anything unusual.
   fb::RecordT &record(uint32_t rank, KernelId kernel, std::vector<fb::BufferT> inputs, std::vector<fb::BufferT> outputs,
                       std::vector<int64_t> ints = {}, std::vector<uint32_t> group = {}) {
@@ -72,6 +74,9 @@ public:
   }
   void outputSlice(uint32_t rank, uint32_t io, Shape starts, const fb::BufferT &buffer) {
     table.ranks[rank]->outputs.push_back(slice(io, std::move(starts), buffer));
+  }
+  void stateSlice(uint32_t rank, uint32_t io, Shape starts, const fb::BufferT &buffer) {
+    table.ranks[rank]->states.push_back(slice(io, std::move(starts), buffer));
   }
 
   void load(uint32_t rank, int file, uint64_t offset, Shape shape, Shape starts, const fb::BufferT &target) {

@@ -90,6 +90,24 @@ LLMPAR_RT_API llmpar_rt_code llmpar_rt_state(const llmpar_rt_program *program, s
 
 /** Number of ranks (devices) that the program was compiled for. */
 LLMPAR_RT_API uint32_t llmpar_rt_rank_count(const llmpar_rt_program *program);
+/** Global tensors of a program. */
+typedef enum llmpar_rt_kind { LLMPAR_RT_INPUT = 0, LLMPAR_RT_OUTPUT = 1, LLMPAR_RT_STATE = 2 } llmpar_rt_kind;
+
+/** What a rank holds of a global tensor: the box [starts, starts + shape). Ranks with the same box are replicas. */
+typedef struct llmpar_rt_part {
+  size_t tensor;         /**< index of the input, output or state */
+  int rank;              /**< number of dimensions */
+  const int64_t *starts; /**< live as long as the program, like `shape` */
+  const int64_t *shape;
+  size_t bytes;          /**< of the dense row-major array */
+} llmpar_rt_part;
+
+/** Number of parts of inputs, outputs or states that rank `rank` holds; 0 for a rank that does not exist. */
+LLMPAR_RT_API size_t llmpar_rt_part_count(const llmpar_rt_program *program, llmpar_rt_kind kind, uint32_t rank);
+/** Describes part `index`; LLMPAR_RT_INVALID if there is none. */
+LLMPAR_RT_API llmpar_rt_code llmpar_rt_get_part(const llmpar_rt_program *program, llmpar_rt_kind kind, uint32_t rank,
+                                                size_t index, llmpar_rt_part *part);
+
 /** Number of mesh axes; the first one is the outermost. */
 LLMPAR_RT_API size_t llmpar_rt_mesh_axis_count(const llmpar_rt_program *program);
 /** Name and size of mesh axis `index`; LLMPAR_RT_INVALID if there is none. */
@@ -128,10 +146,14 @@ LLMPAR_RT_API void llmpar_rt_instance_destroy(llmpar_rt_instance *instance);
 LLMPAR_RT_API llmpar_rt_code llmpar_rt_run(llmpar_rt_instance *instance, const void *const *inputs, size_t input_count,
                                            void *const *outputs, size_t output_count);
 
-/** Copies all states out of the instance, or into it, between steps: one dense, row-major array for each. */
+/** Copies states out of the instance, or into it, between steps: one dense, row-major array for each; null: not
+ *  this one. */
 LLMPAR_RT_API llmpar_rt_code llmpar_rt_read_states(llmpar_rt_instance *instance, void *const *states, size_t count);
 LLMPAR_RT_API llmpar_rt_code llmpar_rt_write_states(llmpar_rt_instance *instance, const void *const *states,
                                                     size_t count);
+/** Copies one part of the states, of those that `llmpar_rt_get_part` tells, out of the instance. */
+LLMPAR_RT_API llmpar_rt_code llmpar_rt_read_state_part(llmpar_rt_instance *instance, uint32_t rank, size_t index,
+                                                       void *data);
 
 /** Sums over all ranks. */
 typedef struct llmpar_rt_stats {

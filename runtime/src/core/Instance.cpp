@@ -146,11 +146,16 @@ Status Instance::runOnAllRanks(std::function<Status(RankRunner &)> job) {
 }
 
 namespace {
+Status checkCount(const char *what, size_t given, size_t expected) {
+  return given == expected ? Status::success()
+                           : Status::invalid(std::to_string(given) + " " + what + "s, the program has " +
+                                             std::to_string(expected));
+}
+
 template <typename Pointer>
 Status checkArrays(const char *what, std::span<Pointer const> given, const std::vector<IoDef> &expected) {
-  if (given.size() != expected.size())
-    return Status::invalid(std::to_string(given.size()) + " " + what + "s, the program has " +
-                           std::to_string(expected.size()));
+  if (Status status = checkCount(what, given.size(), expected.size()); !status.ok())
+    return status;
   for (size_t i = 0; i < given.size(); ++i)
     if (!given[i] && expected[i].bytes > 0)
       return Status::invalid(std::string(what) + " '" + expected[i].name + "' is a null pointer");
@@ -159,13 +164,13 @@ Status checkArrays(const char *what, std::span<Pointer const> given, const std::
 } // namespace
 
 Status Instance::readStates(std::span<void *const> states) {
-  Status status = checkArrays("state", states, program_->states);
+  Status status = checkCount("state", states.size(), program_->states.size());
   for (size_t rank = 0; rank < ranks.size() && status.ok(); ++rank)
     status = ranks[rank]->readStates(states);
   return status;
 }
 Status Instance::writeStates(std::span<const void *const> states) {
-  Status status = checkArrays("state", states, program_->states);
+  Status status = checkCount("state", states.size(), program_->states.size());
   for (size_t rank = 0; rank < ranks.size() && status.ok(); ++rank)
     status = ranks[rank]->writeStates(states);
   return status;

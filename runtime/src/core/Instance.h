@@ -61,9 +61,11 @@ public:
   /// unspecified, and the instance may be used again.
   Status run(std::span<const void *const> inputs, std::span<void *const> outputs);
 
-  /// Copies the states out of the instance, or into it: `states[i]` is a dense array of the program's i-th state.
+  /// Copies states out of the instance, or into it: `states[i]` is a dense array of the program's i-th state, or null.
   Status readStates(std::span<void *const> states);
   Status writeStates(std::span<const void *const> states);
+  /// Copies what `rank` holds by its `index`-th slice of states; both exist.
+  Status readStatePart(uint32_t rank, size_t index, void *data) { return ranks[rank]->readStatePart(index, data); }
 
   const Program &program() const { return *program_; }
   InstanceStats stats() const;

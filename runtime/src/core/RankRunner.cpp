@@ -194,6 +194,8 @@ void RankRunner::findConstantInputs(std::vector<Step> &steps) const {
       add(buffer);
   for (const SliceDef &slice : def.inputs)
     add(slice.buffer);
+  for (const SliceDef &slice : def.states) // writeStates may change those that no step does
+    add(slice.buffer);
   for (Step &step : steps)
     for (size_t k = 0; k < step.inputs.size(); ++k) {
       const BufferRef &input = step.bound.record->inputs[k];
@@ -296,6 +298,8 @@ Status RankRunner::copyIn(const std::vector<SliceDef> &slices, const std::vector
     const IoDef &io = ios[slice.io];
     auto *target = static_cast<std::byte *>(addressOf(slice.buffer));
     const auto *source = static_cast<const std::byte *>(arrays[slice.io]);
+    if (!source)
+      continue;
     Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
                                [&](size_t offset, size_t bytes) {
                                  Status written = device->write(target, source + offset, bytes);
@@ -314,6 +318,8 @@ Status RankRunner::copyOut(const std::vector<SliceDef> &slices, const std::vecto
     const IoDef &io = ios[slice.io];
     const auto *source = static_cast<const std::byte *>(addressOf(slice.buffer));
     auto *target = static_cast<std::byte *>(arrays[slice.io]);
+    if (!target)
+      continue;
     Status status = forEachRun(io.shape, slice.starts, slice.buffer.view.shape(), dtypeSize(io.dtype),
                                [&](size_t offset, size_t bytes) {
                                  Status read = device->read(target + offset, source, bytes);
@@ -324,6 +330,11 @@ Status RankRunner::copyOut(const std::vector<SliceDef> &slices, const std::vecto
       return status;
   }
   return Status::success();
+}
+
+Status RankRunner::readStatePart(size_t index, void *data) {
+  const BufferRef &buffer = def.states[index].buffer;
+  return device->read(data, addressOf(buffer), buffer.view.bytes());
 }
 
 } // namespace llmpar::rt

@@ -36,9 +36,10 @@ public:
   Status setUp(const std::string &baseDirectory);
   Status step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile);
 
-  /// One whole array for each state of the program. Ranks may hold the same parts: one rank at a time.
+  /// One whole array, or null, for each state of the program. Ranks may hold the same parts: one rank at a time.
   Status readStates(std::span<void *const> states) { return copyOut(def.states, program.states, states); }
   Status writeStates(std::span<const void *const> states) { return copyIn(def.states, program.states, states); }
+  Status readStatePart(size_t index, void *data);
 
   const std::array<void *, arenaCount> &memory() const { return arenas; }
   uint64_t packedBytes() const { return device->packedBytes(); }

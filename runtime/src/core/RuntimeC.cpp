@@ -64,6 +64,17 @@ llmpar_rt_code describe(const std::vector<IoDef> &ios, size_t index, llmpar_rt_t
   });
 }
 
+const std::vector<SliceDef> *partsOf(const Program &program, llmpar_rt_kind kind, uint32_t rank) {
+  if (rank >= program.ranks.size())
+    return nullptr;
+  const RankDef &def = program.ranks[rank];
+  return kind == LLMPAR_RT_INPUT ? &def.inputs : kind == LLMPAR_RT_OUTPUT ? &def.outputs : &def.states;
+}
+
+Status noPart(uint32_t rank, size_t index) {
+  return Status::invalid("rank " + std::to_string(rank) + " has no part " + std::to_string(index));
+}
+
 template <typename Open> llmpar_rt_code openProgram(llmpar_rt_program **program, Open &&open) {
   return guarded([&]() -> Status {
     if (!program)
@@ -121,6 +132,27 @@ llmpar_rt_code llmpar_rt_state(const llmpar_rt_program *program, size_t index, l
 uint32_t llmpar_rt_rank_count(const llmpar_rt_program *program) {
   return static_cast<uint32_t>(program->program->ranks.size());
 }
+size_t llmpar_rt_part_count(const llmpar_rt_program *program, llmpar_rt_kind kind, uint32_t rank) {
+  const std::vector<SliceDef> *parts = partsOf(*program->program, kind, rank);
+  return parts ? parts->size() : 0;
+}
+llmpar_rt_code llmpar_rt_get_part(const llmpar_rt_program *program, llmpar_rt_kind kind, uint32_t rank, size_t index,
+                                  llmpar_rt_part *part) {
+  return guarded([&]() -> Status {
+    const std::vector<SliceDef> *parts = partsOf(*program->program, kind, rank);
+    if (!part || !parts || index >= parts->size())
+      return noPart(rank, index);
+    const SliceDef &slice = (*parts)[index];
+    std::span<const int64_t> shape = slice.buffer.view.shape();
+    *part = {.tensor = slice.io,
+             .rank = static_cast<int>(shape.size()),
+             .starts = slice.starts.data(),
+             .shape = shape.data(),
+             .bytes = slice.buffer.view.bytes()};
+    return Status::success();
+  });
+}
+
 size_t llmpar_rt_mesh_axis_count(const llmpar_rt_program *program) { return program->program->mesh.size(); }
 
 llmpar_rt_code llmpar_rt_mesh_axis(const llmpar_rt_program *program, size_t index, const char **name, uint32_t *size) {
@@ -187,6 +219,19 @@ llmpar_rt_code llmpar_rt_write_states(llmpar_rt_instance *instance, const void *
     if (!instance || (!states && count))
       return Status::invalid("a null pointer");
     return instance->instance->writeStates({states, count});
+  });
+}
+
+llmpar_rt_code llmpar_rt_read_state_part(llmpar_rt_instance *instance, uint32_t rank, size_t index, void *data) {
+  return guarded([&]() -> Status {
+    if (!instance)
+      return Status::invalid("a null pointer");
+    const std::vector<SliceDef> *parts = partsOf(instance->instance->program(), LLMPAR_RT_STATE, rank);
+    if (!parts || index >= parts->size())
+      return noPart(rank, index);
+    if (!data && (*parts)[index].buffer.view.bytes() > 0)
+      return Status::invalid("data is a null pointer");
+    return instance->instance->readStatePart(rank, index, data);
   });
 }
 
