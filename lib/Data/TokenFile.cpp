@@ -1,12 +1,10 @@
-//===- TokenData.cpp - Token files and the order of their samples -----------===//
-#include "TokenData.h"
+//===- TokenFile.cpp - Files of tokens --------------------------------------===//
+#include "llmpar/Data/TokenFile.h"
 
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/raw_ostream.h"
-#include <numeric>
-#include <random>
 
-namespace llmpar::tool {
+namespace llmpar {
 
 static constexpr llvm::StringLiteral magic = "LLMPTOK1";
 static constexpr size_t headerBytes = 16;
@@ -38,28 +36,40 @@ int64_t TokenFile::operator[](int64_t index) const {
   return width == 2 ? llvm::support::endian::read16le(at) : llvm::support::endian::read32le(at);
 }
 
-llvm::Error TokenFile::writeBytes(llvm::StringRef path, llvm::StringRef text) {
+int64_t TokenFile::findBeyond(int64_t classes) const {
+  int64_t index = 0;
+  while (index < count && (*this)[index] < classes)
+    ++index;
+  return index;
+}
+
+/// `body` writes what comes behind the header.
+static llvm::Error writeFile(llvm::StringRef path, uint32_t width, uint32_t classes,
+                             llvm::function_ref<void(llvm::raw_ostream &)> body) {
   llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &os) {
     char header[8];
-    llvm::support::endian::write32le(header, 1);
-    llvm::support::endian::write32le(header + 4, 256);
-    os << magic << llvm::StringRef(header, 8) << text;
+    llvm::support::endian::write32le(header, width);
+    llvm::support::endian::write32le(header + 4, classes);
+    os << magic << llvm::StringRef(header, 8);
+    body(os);
     return llvm::Error::success();
   });
   return error ? llvm::createStringError(path + ": " + llvm::toString(std::move(error))) : llvm::Error::success();
 }
 
-int64_t SampleOrder::at(int64_t position) {
-  int64_t count = end - begin;
-  if (position / count != epoch) {
-    epoch = position / count;
-    order.resize(static_cast<size_t>(count));
-    std::iota(order.begin(), order.end(), begin);
-    std::mt19937_64 random(seed ^ (0x9e3779b97f4a7c15ull * static_cast<uint64_t>(epoch + 1)));
-    for (size_t i = order.size(); i > 1; --i) // std::shuffle's order is the library's own affair
-      std::swap(order[i - 1], order[random() % i]);
-  }
-  return order[static_cast<size_t>(position % count)];
+llvm::Error TokenFile::write(llvm::StringRef path, llvm::ArrayRef<uint32_t> tokens, uint32_t classes) {
+  uint32_t width = classes <= 1u << 8 ? 1 : classes <= 1u << 16 ? 2 : 4;
+  return writeFile(path, width, classes, [&](llvm::raw_ostream &os) {
+    for (uint32_t token : tokens) {
+      char bytes[4];
+      llvm::support::endian::write32le(bytes, token);
+      os.write(bytes, width);
+    }
+  });
 }
 
-} // namespace llmpar::tool
+llvm::Error TokenFile::writeBytes(llvm::StringRef path, llvm::StringRef text) {
+  return writeFile(path, 1, 256, [&](llvm::raw_ostream &os) { os << text; });
+}
+
+} // namespace llmpar

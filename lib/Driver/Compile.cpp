@@ -47,13 +47,22 @@ public:
       return result;
     }
     auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
-    auto fuse = [&](mlir::OpPassManager &pm) { // what it makes has no gradient
-      if (!options.training)
+    bool isStep = options.training || options.evaluation;
+    auto fuse = [&](mlir::OpPassManager &pm) { // what it makes has no gradient, and other weights
+      if (!isStep)
         buildFuse(pm);
     };
-    if (!phase("simplify", buildSimplify) || !phase("fuse", fuse) ||
-        (options.training && !phase("train", [&](mlir::OpPassManager &pm) { buildTrain(pm, *options.training); })) || (wants("layout") && mlir::failed(layout(result))) ||
-        !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
+    auto step = [&](mlir::OpPassManager &pm) {
+      if (options.training)
+        buildTrain(pm, *options.training);
+      else
+        buildEvaluate(pm, *options.evaluation);
+    };
+    if (!phase("simplify", buildSimplify) || !phase("fuse", fuse) || (isStep && !phase("train", step)))
+      return result;
+    if (isStep)
+      result.step = summarizeStep(*module);
+    if ((wants("layout") && mlir::failed(layout(result))) || !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
       return result;
     if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
       return result;

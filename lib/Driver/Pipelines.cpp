@@ -60,6 +60,11 @@ void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options
   buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
 }
 
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options) {
+  pm.addPass(createBuildEvaluationStep(options));
+  buildSimplify(pm);
+}
+
 static void splitProjections(mlir::OpPassManager &pm) {
   // Before pins and propagation: they see the projections one by one.
   pm.addPass(createSplitPackedProjections());

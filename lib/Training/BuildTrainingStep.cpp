@@ -1,4 +1,5 @@
 //===- BuildTrainingStep.cpp - Loss, gradients, optimizer --------------------===//
+#include "Logits.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Training/Backward.h"
 #include "llmpar/Training/Passes.h"
@@ -64,7 +65,7 @@ private:
   LogicalResult build() {
     Block &body = function.getBody().front();
     auto ret = cast<func::ReturnOp>(body.getTerminator());
-    FailureOr<Value> logitsResult = findLogits(ret);
+    FailureOr<Value> logitsResult = findLogits(function, logits);
     if (failed(logitsResult))
       return failure();
     findParameters();
@@ -87,21 +88,6 @@ private:
                                              llvm::map_to_vector(results, [](Value v) { return v.getType(); })));
     function.setAllResultAttrs(resultAttributes);
     return success();
-  }
-
-  FailureOr<Value> findLogits(func::ReturnOp ret) {
-    for (auto [index, value] : llvm::enumerate(ret.getOperands())) {
-      auto name = function.getResultAttrOfType<StringAttr>(index, LlmparDialect::kName);
-      bool matches = logits.empty() ? isFloat(value) : name && name.getValue() == logits;
-      if (!matches)
-        continue;
-      if (!isFloat(value) || tensorType(value).getRank() < 1)
-        return function.emitError() << "result '" << logits << "' of type " << value.getType()
-                                    << " cannot be logits: floats with a dimension of classes are needed";
-      return value;
-    }
-    return function.emitError() << "has no " << (logits.empty() ? "float result" : "result '" + logits + "'")
-                                << ": name the logits";
   }
 
   /// A table that is computed and not learnt, or what the user says.
@@ -133,16 +119,11 @@ private:
 
   /// The mean over the labels that count, and the gradients of it; parameters without one are left as they are.
   FailureOr<Value> addLossAndGradients(OpWriter &write, Value logitsValue) {
-    Block &body = function.getBody().front();
     OpBuilder &builder = write.builder;
     RankedTensorType type = tensorType(logitsValue);
     Value wide = write.cast(logitsValue, builder.getF32Type());
-    auto labelType = RankedTensorType::get(type.getShape().drop_back(), builder.getI64Type());
-    (void)function.insertArgument(
-        function.getNumArguments(), labelType,
-        builder.getDictionaryAttr({builder.getNamedAttr(LlmparDialect::kName, builder.getStringAttr("labels"))}),
-        write.loc);
-    Value labels = body.getArguments().back();
+    Value labels = addLabels(function, type);
+    RankedTensorType labelType = tensorType(labels);
     auto crossEntropy =
         CrossEntropyOp::create(builder, write.loc, wide, labels, ignoreIndex, llvm::APFloat(double(labelSmoothing)));
     SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, labelType.getRank()));

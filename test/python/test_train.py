@@ -14,13 +14,10 @@ from llmpar.cli import Kind, run_checked, run_llmpar
 from llmpar.zoo import build_gpt2, build_llama
 from llmpar.zoo.gpt2 import SIZES as GPT2_SIZES
 from llmpar.zoo.llama import SIZES as LLAMA_SIZES
+from training_data import write_tokens
 
 BATCH, LENGTH, STEPS = 4, 16, 10
 MODELS = {"gpt2": (build_gpt2, GPT2_SIZES["tiny"]), "llama": (build_llama, LLAMA_SIZES["tiny"])}
-
-
-def write_tokens(path: Path, tokens: np.ndarray, classes: int) -> None:
-    path.write_bytes(b"LLMPTOK1" + struct.pack("<II", 1, classes) + tokens.astype(np.uint8).tobytes())
 
 
 class TrainTest(unittest.TestCase):

@@ -51,7 +51,7 @@ def entries(path, macro):
 
 # Pages. Each returns (source for the notice, Markdown without the notice).
 
-COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "p": "plan", "m": "compare", "x": "export", "d": "diff", "k": "cluster", "i": "inspect", "t": "train", "a": "data"}
+COMMANDS = {"c": "compile", "r": "run", "v": "verify", "b": "bench", "p": "plan", "m": "compare", "x": "export", "d": "diff", "k": "cluster", "i": "inspect", "t": "train", "e": "eval", "a": "data"}
 
 
 def options_page(_build):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import struct
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("python", "test/python")]
 import numpy as np
+import training_data
 
 from llmpar.cli import run_checked, table
 from llmpar.zoo import build_gpt2, build_llama
@@ -41,7 +41,7 @@ LAYOUT_LIMIT, JAX_LIMIT = 1e-5, 1e-4
 
 def write_tokens(path: Path, samples: int) -> np.ndarray:
     tokens = np.random.default_rng(samples).integers(0, CLASSES, samples * LENGTH + 1)
-    path.write_bytes(b"LLMPTOK1" + struct.pack("<II", 1, CLASSES) + tokens.astype(np.uint8).tobytes())
+    training_data.write_tokens(path, tokens, CLASSES)
     return tokens
 
 

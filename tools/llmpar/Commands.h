@@ -31,6 +31,7 @@ int exportCommand(const Options &options);
 int diffCommand(const Options &options);
 int clusterCommand(const Options &options);
 int trainCommand(const Options &options);
+int evalCommand(const Options &options);
 int dataCommand(const Options &options);
 
 } // namespace llmpar::tool

@@ -51,4 +51,21 @@ void Progress::erase() {
   shown = false;
 }
 
+StatusLine::StatusLine() : isTerminal(::isatty(STDERR_FILENO)) {}
+
+void StatusLine::show(const std::string &text) {
+  Clock::time_point now = Clock::now();
+  if (!isTerminal || (shown && now - last < std::chrono::milliseconds(100)))
+    return;
+  std::fprintf(stderr, "\r%s\033[K", text.c_str());
+  shown = true;
+  last = now;
+}
+
+void StatusLine::erase() {
+  if (shown)
+    std::fputs("\r\033[K", stderr);
+  shown = false;
+}
+
 } // namespace llmpar::tool

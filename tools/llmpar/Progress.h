@@ -37,6 +37,23 @@ private:
   std::thread watcher; ///< none if there is no terminal
 };
 
+/// One line on standard error that changes in place; nothing unless that is a terminal.
+class StatusLine {
+public:
+  StatusLine();
+  ~StatusLine() { erase(); }
+  StatusLine(const StatusLine &) = delete;
+
+  /// At most ten times a second.
+  void show(const std::string &text);
+  /// Before something else is printed.
+  void erase();
+
+private:
+  bool isTerminal, shown = false;
+  std::chrono::steady_clock::time_point last;
+};
+
 } // namespace llmpar::tool
 
 #endif // LLMPAR_TOOLS_PROGRESS_H

@@ -93,6 +93,7 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   compile.compileTo = options.compileTo;
   compile.search = method.search;
   compile.training = method.training;
+  compile.evaluation = method.evaluation;
   compile.shardOptimizer = method.shardOptimizer;
   compile.cluster = method.isBaseline ? "" : options.cluster;
   if (!options.memory.empty() && !method.isBaseline) {
@@ -168,6 +169,8 @@ bool Session::openProgram(const Options &options, const Given &given, const Meth
     CompileResult compiled = compileFor(context, options, given, method, progress, failure);
     if (!compiled.ok)
       return false;
+    summary_ = compiled.step.value_or(StepSummary());
+    cluster_ = compiled.cluster;
     code = llmpar_rt_program_open_memory(compiled.program.data(), compiled.program.size(), &program_);
   }
   return code == LLMPAR_RT_OK || failure.setRuntime(code);

@@ -58,7 +58,8 @@ struct Method {
   bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
   rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
   bool search = false; ///< find a layout by search that has a rule too
-  std::optional<BuildTrainingStepOptions> training = std::nullopt; ///< make the graph a training step
+  std::optional<BuildTrainingStepOptions> training = std::nullopt;     ///< make the graph a training step
+  std::optional<BuildEvaluationStepOptions> evaluation = std::nullopt; ///< make it a step of evaluation
   bool shardOptimizer = false;                                     ///< CompileOptions::shardOptimizer
   std::function<bool(const Mesh &, const SolveProgress &)> progress = nullptr; ///< of a search; false stops it
   std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect = nullptr; ///< PlanLimits::inspect
@@ -85,6 +86,10 @@ public:
   llmpar_rt_stats stats() const;
   const llmpar_rt_program *program() const { return program_; }
   llmpar_rt_instance *instance() const { return instance_; }
+  /// Of a training step, or one of evaluation.
+  const StepSummary &summary() const { return summary_; }
+  /// That a layout was searched for.
+  const std::optional<Cluster> &cluster() const { return cluster_; }
 
 private:
   bool openProgram(const Options &options, const Given &given, const Method &method, Progress &progress,
@@ -94,6 +99,8 @@ private:
 
   llmpar_rt_program *program_ = nullptr;
   llmpar_rt_instance *instance_ = nullptr;
+  StepSummary summary_;
+  std::optional<Cluster> cluster_;
   std::vector<const rt::HostTensor *> inputs_; ///< given ones, or of `madeUp_`
   std::vector<std::unique_ptr<rt::HostTensor>> madeUp_;
   std::vector<rt::HostTensor> outputs_;

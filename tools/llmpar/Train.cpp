@@ -1,255 +1,227 @@
-//===- Train.cpp - llmpar train, data ----------------------------------------===//
-#include "Session.h"
-#include "TokenData.h"
+//===- Train.cpp - llmpar train ----------------------------------------------===//
+#include "BatchQueue.h"
+#include "RowGroups.h"
+#include "TrainLog.h"
+#include "TrainOptions.h"
+#include "TrainOutput.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/Signals.h"
+#include <atomic>
 #include <chrono>
-#include <cmath>
 
 namespace llmpar::tool {
-
-int dataCommand(const Options &options) {
-  Failure failure;
-  auto text = llvm::MemoryBuffer::getFile(options.model, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!text)
-    failure.set(Usage, options.model + ": " + text.getError().message());
-  else if (options.output.empty())
-    failure.set(Usage, "where should the tokens go? add -o tokens.bin");
-  else if (llvm::Error error = TokenFile::writeBytes(options.output, (*text)->getBuffer()))
-    failure.set(Usage, llvm::toString(std::move(error)));
-  if (failure.code != Ok)
-    return failure.report(options);
-  if (options.json)
-    print(rt::JsonObject().add("ok", true).add("tokens", (*text)->getBufferSize()).add("file", options.output));
-  else
-    llvm::outs() << (*text)->getBufferSize() << " tokens of 1 byte: " << options.output << "\n";
-  return Ok;
-}
-
 namespace {
 
 using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+std::atomic<bool> interrupted{false};
+
 class Trainer {
 public:
-  Trainer(const Options &options, Failure &failure) : options(options), failure(failure), order(0, 1, 0) {}
+  Trainer(const Options &options, Failure &failure)
+      : options(options), failure(failure), output(options, session), log(options, failure) {}
 
   bool run() {
-    Given given;
-    if (options.data.empty())
-      return failure.set(
-          Usage, "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)");
-    if (options.zero < 0 || options.zero > 2)
-      return failure.set(Usage, "--zero is 0, 1 or 2 (gradients and optimizer states; 1 and 2 are the same here): "
-                                "weights stay whole between steps");
-    if (std::string problem = problemWithOptions(); !problem.empty())
-      return failure.set(Usage, problem);
-    llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
-    if (!opened)
-      return failure.set(Usage, llvm::toString(opened.takeError()));
-    tokens = std::move(*opened);
-    Method method{.mesh = options.mesh, .layout = options.layout, .missing = rt::Missing::StaysNull};
-    method.training = trainingOptions();
-    method.shardOptimizer = options.zero > 0;
-    if (!failure.check(options.output.empty() ? rt::Status() : rt::checkWritable(options.output, 2)) ||
-        !readInputs(options, given, failure) || !session.open(options, given, method, failure) || !findInputs() ||
-        !openLog())
+    if (!prepare())
       return false;
-    for (int64_t step = 0; step < options.trainSteps; ++step) {
-      Clock::time_point begin = Clock::now();
-      fillBatch(step * batch);
-      if (!session.step(failure) || !report(step, secondsSince(begin)))
-        return false;
-    }
-    return writeStates();
+    llvm::sys::SetInterruptFunction([] { interrupted = true; }); // the step ends first; a second signal kills
+    if (!train())
+      return leaveWhatThereIs();
+    if (!save() || !writeOutput())
+      return false;
+    return step == options.trainSteps ||
+           failure.set(
+               Interrupted,
+               llvm::formatv("interrupted after step {0} of {1}{2}", step, options.trainSteps, whereToGoOn()).str());
   }
 
 private:
   const Options &options;
   Failure &failure;
-
-  /// What is wrong with the numbers of the command line; "" if nothing.
-  std::string problemWithOptions() const {
-    auto isShare = [](double x) { return x >= 0 && x < 1; };
-    llvm::StringRef folder = llvm::sys::path::parent_path(options.output);
-    if (llvm::StringRef(options.model).ends_with(".llmpar"))
-      return "train takes an .onnx model: a program has no gradients";
-    if (!options.planFile.empty())
-      return "--plan replays a plan of inference: choose a --layout";
-    if (options.device == "trace")
-      return "--device=trace computes nothing to learn from";
-    if (options.trainSteps < 1 || options.logInterval < 1)
-      return "--train-iters and --log-interval are at least 1";
-    if (options.schedule != "constant" && options.warmup >= options.trainSteps)
-      return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
-             std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
-    if (options.warmup < 0 || !(options.rate >= 0) || !(options.clip >= 0) || !(options.weightDecay >= 0))
-      return "--lr, --lr-warmup-iters, --clip-grad and --weight-decay are numbers of at least 0";
-    if (!(options.minRate >= 0 && options.minRate <= options.rate))
-      return "--min-lr lies between 0 and --lr";
-    if (!isShare(options.beta1) || !isShare(options.beta2) || !isShare(options.momentum) ||
-        !isShare(options.labelSmoothing))
-      return "--adam-beta1, --adam-beta2, --sgd-momentum and --label-smoothing are at least 0 and below 1";
-    if (!folder.empty() && !llvm::sys::fs::is_directory(folder))
-      return options.output + ": there is no folder '" + folder.str() + "'";
-    return "";
-  }
-
   TokenFile tokens;
+  Given given;
   Session session;
-  SampleOrder order;
-  rt::HostTensor *ids = nullptr, *labels = nullptr;
-  int64_t batch = 0, length = 0;
-  double totalSeconds = 0; ///< without the first step
-  std::unique_ptr<llvm::raw_fd_ostream> log;
+  TokenInputs inputs;
+  std::optional<Evaluator> evaluator;
+  std::optional<TrainingStates> states;
+  std::optional<BatchQueue> batches;
+  TrainOutput output;
+  TrainLog log;
+  std::vector<int64_t> groups; ///< of rows, SampleOrder's
+  SampleRange training, validation;
+  int64_t step = 0, lastSaved = -1;
+  std::string lastCheckpoint; ///< its folder
 
-  BuildTrainingStepOptions trainingOptions() const {
-    BuildTrainingStepOptions training;
-    training.logits = options.logits;
-    training.optimizer = options.optimizer;
-    training.rate = options.rate;
-    training.minRate = options.minRate;
-    training.schedule = options.schedule;
-    training.warmup = options.warmup;
-    training.steps = options.trainSteps;
-    training.beta1 = options.beta1;
-    training.beta2 = options.beta2;
-    training.epsilon = options.adamEpsilon;
-    training.momentum = options.momentum;
-    training.weightDecay = options.weightDecay;
-    training.clip = options.clip;
-    training.labelSmoothing = options.labelSmoothing;
-    training.frozen.assign(options.frozen.begin(), options.frozen.end());
-    return training;
-  }
+  //===-- Before the first step ------------------------------------------------===//
 
-  /// The tokens go to `input_ids`, else to the only i64 input of the labels' shape; positions count from 0; masks are
-  /// ones. What else a model takes must be given, or be empty.
-  bool findInputs() {
-    labels = session.madeUp("labels");
-    if (!labels || labels->shape.size() != 2)
-      return failure.set(CompileError, "the logits are not [batch, sequence, classes]: name them with --logits");
-    batch = labels->shape[0];
-    length = labels->shape[1];
-    std::vector<std::string> candidates;
-    for (const rt::HostTensor *input : session.inputs()) {
-      rt::HostTensor *own = session.madeUp(input->name);
-      if (own && isFloat(own->dtype) && own->elements() > 0 && !llvm::StringRef(own->name).contains("mask"))
-        return failure.set(Usage, "input '" + own->name + "' of type " + rt::describeTensor(*own) +
-                                      " is not given: add --input=" + own->name + "=...");
-      if (!own || own == labels || own->shape != labels->shape || own->dtype != DType::I64)
-        continue;
-      llvm::StringRef name = own->name;
-      if (name.contains("position"))
-        for (int64_t i = 0; i < own->elements(); ++i)
-          own->as<int64_t>()[i] = i % length;
-      else if (!name.contains("mask") && !name.contains("token_type")) {
-        candidates.push_back(own->name);
-        if (!ids || name == "input_ids")
-          ids = own;
-      } else if (name.contains("token_type"))
-        std::fill(own->data.begin(), own->data.end(), std::byte(0));
-    }
-    if (candidates.size() > 1 && ids->name != "input_ids")
-      return failure.set(Usage, "tokens could go to any of the inputs " + llvm::join(candidates, ", ") +
-                                    ": give the others with --input");
-    if (!ids)
-      return failure.set(CompileError,
-                         "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
-    int64_t samples = (tokens.size() - 1) / length;
-    if (samples < batch)
-      return failure.set(Usage, options.data + " has " + std::to_string(tokens.size()) + " tokens: a step takes " +
-                                    std::to_string(batch) + " samples of " + std::to_string(length));
-    order = SampleOrder(0, samples, static_cast<uint64_t>(options.seed));
+  bool prepare() {
+    if (std::string problem = problemWithTrainOptions(options); !problem.empty())
+      return failure.set(Usage, problem);
+    llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
+    if (!opened)
+      return failure.set(Usage, llvm::toString(opened.takeError()));
+    tokens = std::move(*opened);
+    std::optional<Checkpoint> checkpoint;
+    Method method{.mesh = options.mesh, .layout = options.layout, .missing = rt::Missing::StaysNull};
+    method.training = trainingOptions(options);
+    method.shardOptimizer = options.zero > 0;
+    if (!output.checkName(failure) || !openCheckpoint(checkpoint) || !readInputs(options, given, failure) ||
+        !session.open(options, given, method, failure) || !inputs.find(session, tokens, failure) || !splitData())
+      return false;
+    states.emplace(session);
+    int64_t position = 0;
+    if (!output.check(*states, failure) || !openEvaluator() || (checkpoint && !resume(*checkpoint, position)) ||
+        !log.open(session, step, inputs.rows() * inputs.length()))
+      return false;
+    batches.emplace(inputs, SampleOrder(training, groups, static_cast<uint64_t>(options.seed)), position);
     return true;
   }
 
-  void fillBatch(int64_t position) {
-    for (int64_t row = 0; row < batch; ++row) {
-      int64_t start = order.at(position + row) * length;
-      for (int64_t i = 0; i < length; ++i) {
-        ids->as<int64_t>()[row * length + i] = tokens[start + i];
-        labels->as<int64_t>()[row * length + i] = tokens[start + i + 1];
-      }
-    }
-  }
-
-  bool openLog() {
-    if (options.log.empty())
+  bool openCheckpoint(std::optional<Checkpoint> &checkpoint) {
+    bool isOwn = options.load == options.save; // one command line for the first start and for every other
+    if (options.load.empty() && !options.save.empty() && hasCheckpoints(options.save))
+      return failure.set(Usage, options.save + " has checkpoints of another run: go on with --load " + options.save +
+                                    ", or give --save another folder");
+    if (options.load.empty() || (isOwn && !hasCheckpoints(options.load)))
       return true;
-    std::error_code code;
-    log = std::make_unique<llvm::raw_fd_ostream>(options.log, code);
-    return !code || failure.set(Usage, options.log + ": " + code.message());
-  }
-
-  bool report(int64_t step, double seconds) {
-    llvm::json::Object line{{"step", step + 1}};
-    double loss = 0;
-    for (const rt::HostTensor &output : session.outputs()) { // the loss, and the norm if it is clipped
-      double value = output.as<float>()[0];
-      line[output.name] = std::isfinite(value) ? llvm::json::Value(value) : llvm::json::Value(nullptr);
-      if (output.name == "loss")
-        loss = value;
-    }
-    // The mean since the first step, which is slower: it touches memory for the first time.
-    totalSeconds += step > 0 ? seconds : 0;
-    double perStep = step > 0 ? totalSeconds / static_cast<double>(step) : seconds;
-    double tokensPerSecond = static_cast<double>(batch * length) / perStep;
-    line["seconds"] = seconds;
-    line["tokens_per_second"] = tokensPerSecond;
-    llvm::json::Value text(std::move(line));
-    if (log) { // whole lines, however it ends
-      *log << text << "\n";
-      log->flush();
-      if (std::error_code code = log->error()) {
-        log->clear_error();
-        return failure.set(Usage, options.log + ": " + code.message());
-      }
-    }
-    bool isLast = step + 1 == options.trainSteps;
-    if (!std::isfinite(loss))
-      return failure.set(CompileError, "step " + std::to_string(step + 1) + ": the loss is " + std::to_string(loss) +
-                                           ": lower --lr, or clip with --clip-grad 1");
-    if (options.json) {
-      if (isLast)
-        llvm::outs() << llvm::formatv("{0:2}", text) << "\n";
-      return true;
-    }
-    if (isLast || (step + 1) % options.logInterval == 0)
-      llvm::outs() << llvm::format("step %6lld   loss %.4f   %.0f tokens/s\n", static_cast<long long>(step + 1), loss,
-                                   tokensPerSecond);
+    llvm::Expected<Checkpoint> opened = Checkpoint::open(options.load);
+    if (!opened)
+      return failure.set(CompileError, llvm::toString(opened.takeError()));
+    checkpoint = std::move(*opened);
     return true;
   }
 
-  /// The trained weights, in the order of the program's states, as one .npz.
-  bool writeStates() {
-    if (options.output.empty())
-      return true;
-    const llmpar_rt_program *program = session.program();
-    std::vector<rt::HostTensor> states;
-    std::vector<void *> data;
-    for (size_t i = 0, n = llmpar_rt_state_count(program); i < n; ++i) {
-      llmpar_rt_tensor info;
-      llmpar_rt_state(program, i, &info);
-      rt::HostTensor &tensor = states.emplace_back(
-          rt::HostTensor{info.name, static_cast<DType>(info.dtype_code), {info.shape, info.shape + info.rank}, {}});
-      if (!failure.check(rt::allocateTensor(tensor)))
+  std::string split() const {
+    return !options.split.empty() ? options.split : options.evalInterval > 0 ? "969,30,1" : "1";
+  }
+
+  bool splitData() {
+    int64_t samples = tokens.samples(inputs.length());
+    auto ranges = splitSamples(split(), samples);
+    if (!ranges)
+      return failure.set(Usage, "--split " + llvm::toString(ranges.takeError()));
+    training = (*ranges)[0];
+    validation = (*ranges)[1];
+    if (training.size() < inputs.rows())
+      return failure.set(Usage,
+                         llvm::formatv("{0} has {1} tokens, and {2} samples of {3} for training: a step takes {4}",
+                                       options.data, tokens.size(), training.size(), inputs.length(), inputs.rows())
+                             .str());
+    if (options.evalInterval > 0 && validation.size() == 0)
+      return failure.set(Usage,
+                         llvm::formatv("--split {0} leaves no sample of {1} for validation: give more tokens, or "
+                                       "another --split",
+                                       split(), samples)
+                             .str());
+    llvm::Expected<std::vector<int64_t>> found = rowGroups(session, inputs.name(), options.dataSharding, inputs.rows());
+    if (!found)
+      return failure.set(Usage, llvm::toString(found.takeError()));
+    groups = std::move(*found);
+    return true;
+  }
+
+  bool openEvaluator() {
+    return options.evalInterval == 0 || evaluator.emplace().open(options, given, tokens, failure);
+  }
+
+  /// Which samples there are, and in which order: what must be the same for a run that goes on.
+  llvm::json::Object describeData() const {
+    llvm::json::Object data{{"tokens", tokens.size()},
+                            {"sequence length", inputs.length()},
+                            {"split", split()},
+                            {"seed", options.seed},
+                            {"data sharding", options.dataSharding}};
+    if (groups.size() > 1) // one group has an order of its own, whatever its rows
+      data["rows of groups"] = llvm::json::Array(groups);
+    return data;
+  }
+
+  bool resume(const Checkpoint &checkpoint, int64_t &position) {
+    const Manifest &manifest = checkpoint.manifest();
+    for (const auto &[key, here] : describeData())
+      if (const llvm::json::Value *there = manifest.data.get(key); !there || *there != here)
+        return failure.set(Usage,
+                           llvm::formatv("{0}: {1} was {2}, and is {3} here: the samples would be others; to begin "
+                                         "anew with its weights, write them with -o and train that model",
+                                         checkpoint.folder(), llvm::StringRef(key), there ? *there : nullptr, here)
+                               .str());
+    if (manifest.step > options.trainSteps)
+      return failure.set(
+          Usage,
+          llvm::formatv("{0} is behind --train-iters {1}: raise it", checkpoint.folder(), options.trainSteps).str());
+    if (llvm::Error error = states->load(checkpoint))
+      return failure.set(Usage, llvm::toString(std::move(error)));
+    step = manifest.step;
+    position = manifest.data.getInteger("position").value_or(0);
+    if (options.load == options.save)
+      lastSaved = step;
+    lastCheckpoint = checkpoint.folder();
+    llvm::errs() << "goes on behind step " << step << ": " << checkpoint.folder() << "\n";
+    return true;
+  }
+
+  //===-- Steps ------------------------------------------------------------------===//
+
+  bool train() {
+    while (step < options.trainSteps && !interrupted) {
+      Clock::time_point begin = Clock::now();
+      inputs.put(batches->next());
+      if (!session.step(failure))
+        return false;
+      double seconds = secondsSince(begin);
+      ++step;
+      std::optional<Evaluation> evaluation;
+      if (!evaluate(evaluation) || !log.add(step, session.outputs(), seconds, evaluation) ||
+          (options.saveInterval > 0 && step % options.saveInterval == 0 && !save()))
         return false;
     }
-    for (rt::HostTensor &tensor : states)
-      data.push_back(tensor.data.data());
-    if (llmpar_rt_code code = llmpar_rt_read_states(session.instance(), data.data(), data.size()); code != LLMPAR_RT_OK)
-      return failure.setRuntime(code);
-    return failure.check(rt::writeTensors(options.output, states));
+    return true;
+  }
+
+  bool evaluate(std::optional<Evaluation> &result) {
+    bool isDue = evaluator && (step % options.evalInterval == 0 || step == options.trainSteps);
+    return !isDue || (evaluator->takeWeights(session, failure) &&
+                      evaluator->run(validation, options.evalIters, result.emplace(), failure));
+  }
+
+  /// A checkpoint of this step, if there is none.
+  bool save() {
+    if (options.save.empty() || lastSaved == step)
+      return true;
+    Manifest manifest{.step = step, .data = describeData()};
+    manifest.data["position"] = batches->position();
+    llvm::Expected<std::string> folder =
+        states->save(options.save, std::move(manifest), static_cast<size_t>(options.saveTotalLimit));
+    if (!folder)
+      return failure.set(DeviceFailure, "the checkpoint of step " + std::to_string(step) +
+                                            " cannot be written: " + llvm::toString(folder.takeError()));
+    lastCheckpoint = *folder;
+    lastSaved = step;
+    return true;
+  }
+
+  //===-- Behind the last one ----------------------------------------------------===//
+
+  std::string whereToGoOn() const { return lastCheckpoint.empty() ? "" : "; to go on: --load " + lastCheckpoint; }
+
+  bool writeOutput() {
+    std::vector<rt::HostTensor> tensors;
+    return !output.isWanted() || (states->read(tensors, failure) && output.write(tensors, failure));
+  }
+
+  /// After a failure: the last checkpoint stays, and -o gets the states as they are.
+  bool leaveWhatThereIs() {
+    failure.message += whereToGoOn();
+    std::vector<rt::HostTensor> tensors;
+    Failure later;
+    if (!output.isWanted() || !states->read(tensors, later) || !output.write(tensors, later))
+      return false;
+    failure.message += "; " + options.output + " has the states as they are";
+    if (size_t count = countNotFinite(tensors))
+      failure.message += llvm::formatv(" ({0} of {1} are not finite)", count, tensors.size()).str();
+    return false;
   }
 };
 

@@ -31,7 +31,8 @@ static cl::SubCommand diffSub("diff", "print what differs between two plans");
 static cl::SubCommand clusterSub("cluster", "list or show the shipped clusters, or measure this machine: list, show <name>, probe");
 static cl::SubCommand compareSub("compare", "predict (and measure) every parallelization method side by side");
 static cl::SubCommand trainSub("train", "train a model on a file of tokens");
-static cl::SubCommand dataSub("data", "make a file of tokens from text, one for each byte");
+static cl::SubCommand evalSub("eval", "loss, perplexity and accuracy of a model, or of a checkpoint, on a file of tokens");
+static cl::SubCommand dataSub("data", "make a file of tokens from text");
 static cl::SubCommand inspectSub("inspect", "print what a model or a program contains");
 
 struct Command {
@@ -49,6 +50,7 @@ static const Command commands[] = {{'c', compileSub, compileCommand},
                                    {'k', clusterSub, clusterCommand},
                                    {'m', compareSub, compareCommand},
                                    {'t', trainSub, trainCommand},
+                                   {'e', evalSub, evalCommand},
                                    {'a', dataSub, dataCommand},
                                    {'i', inspectSub, inspectCommand}};
 
@@ -81,6 +83,7 @@ public:
     defaults.optimizer = "adamw";
     defaults.rate = 1e-3;
     defaults.schedule = "constant";
+    defaults.dataSharding = "random";
     defaults.beta1 = 0.9;
     defaults.beta2 = 0.999;
     defaults.adamEpsilon = 1e-8;
@@ -99,7 +102,7 @@ public:
 
 private:
   Options defaults;
-  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxmdikta"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
+  cl::opt<std::string> model{cl::Positional, InCommands{"crvbpxmdiktea"}, cl::desc("<model.onnx | program.llmpar | plan.json>"), cl::init("")};
   cl::opt<std::string> other{cl::Positional, InCommands{"dk"}, cl::desc("<plan.json | cluster>"), cl::init("")};
   std::vector<std::function<void()>> readers;
 
@@ -125,7 +128,8 @@ static const char overview[] =
     "  llmpar plan model.onnx --dim batch=8 --dim seq=2048 --cluster dgx-h100 -o plan.json\n"
     "  llmpar cluster probe -o machine.yaml\n"
     "  llmpar data book.txt -o tokens.bin\n"
-    "  llmpar train gpt.onnx --dim batch=8 --dim seq=128 --data tokens.bin --train-iters 500 --mesh dp=2 --layout data\n\n"
+    "  llmpar train gpt.onnx --dim batch=8 --dim seq=128 --data tokens.bin --train-iters 500 --mesh dp=2 --layout data\n"
+    "  llmpar eval gpt.onnx --dim batch=8 --dim seq=128 --data tokens.bin --load checkpoints\n\n"
     "Exit codes: 0 ok, 1 compile error, 2 usage, 3 mismatch, 4 does not fit, 5 device failure, 70 internal error.\n";
 
 /// A script that repeats this command and leaves the IR of every phase; returns its path.

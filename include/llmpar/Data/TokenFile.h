@@ -1,12 +1,12 @@
-//===- TokenData.h - Token files and the order of their samples -*- C++ -*-===//
+//===- TokenFile.h - Files of tokens ----------------------------*- C++ -*-===//
 //
 // A token file is "LLMPTOK1", the bytes of a token (1, 2 or 4) and the number of classes as u32, then the tokens,
 // little endian. A sample is `length` tokens and the `length` that follow each of them: sample i begins at token i *
 // length.
 //
 //===----------------------------------------------------------------------===//
-#ifndef LLMPAR_TOOLS_TOKENDATA_H
-#define LLMPAR_TOOLS_TOKENDATA_H
+#ifndef LLMPAR_DATA_TOKENFILE_H
+#define LLMPAR_DATA_TOKENFILE_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Error.h"
@@ -14,18 +14,24 @@
 #include <cstdint>
 #include <memory>
 
-namespace llmpar::tool {
+namespace llmpar {
 
 class TokenFile {
 public:
   /// Maps the file. Errors say what the file is instead.
   static llvm::Expected<TokenFile> open(llvm::StringRef path);
+  /// Writes `tokens` with as few bytes for each as `classes` needs; each token is below it.
+  static llvm::Error write(llvm::StringRef path, llvm::ArrayRef<uint32_t> tokens, uint32_t classes);
   /// Writes the bytes of `text`, one token each.
   static llvm::Error writeBytes(llvm::StringRef path, llvm::StringRef text);
 
   int64_t size() const { return count; }
   uint32_t classes() const { return classCount; }
   int64_t operator[](int64_t index) const;
+  /// Samples of that length in the file.
+  int64_t samples(int64_t length) const { return count > 0 ? (count - 1) / length : 0; }
+  /// The index of the first token of `classes` or more; size() if there is none.
+  int64_t findBeyond(int64_t classes) const;
 
 private:
   std::shared_ptr<llvm::MemoryBuffer> buffer;
@@ -34,21 +40,6 @@ private:
   int64_t count = 0;
 };
 
-/// Samples [begin, end) of a file in the order of training: every epoch visits each of them once, in an order that
-/// depends on the seed and the number of the epoch alone. A batch may begin in one epoch and end in the next.
-class SampleOrder {
-public:
-  SampleOrder(int64_t begin, int64_t end, uint64_t seed) : begin(begin), end(end), seed(seed) {}
-  /// The sample at a position counted from the first batch on.
-  int64_t at(int64_t position);
+} // namespace llmpar
 
-private:
-  int64_t begin, end;
-  uint64_t seed;
-  int64_t epoch = -1;
-  std::vector<int64_t> order;
-};
-
-} // namespace llmpar::tool
-
-#endif // LLMPAR_TOOLS_TOKENDATA_H
+#endif // LLMPAR_DATA_TOKENFILE_H

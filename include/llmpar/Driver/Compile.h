@@ -11,6 +11,7 @@
 
 #include "llmpar/Planning/PlanDocument.h"
 #include "llmpar/Training/Passes.h"
+#include "llmpar/Training/StepSummary.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -37,6 +38,7 @@ struct CompileOptions {
   bool search = false;             ///< find a layout by search that has a rule too
   PlanLimits plan;
   std::optional<BuildTrainingStepOptions> training; ///< make the graph a training step
+  std::optional<BuildEvaluationStepOptions> evaluation; ///< make the graph a step of evaluation
   bool shardOptimizer = false;     ///< of a training step: over the data axis (ZeRO stages 1 and 2)
   std::string planFile;            ///< replay this plan (Planning/PlanDocument.h) instead of choosing a layout
   std::string deviceConfiguration; ///< pin tensors as the model's multi-device annotations of this name say
@@ -56,6 +58,7 @@ struct CompileResult {
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
   std::optional<ShardingPlan> plan;         ///< of a layout by search
   std::optional<Cluster> cluster;           ///< that it was planned for
+  std::optional<StepSummary> step;          ///< of training or evaluation
   std::optional<PlanDocument> document;     ///< the plan as a file
   std::vector<char> program;                ///< the program file, when all phases ran
 };

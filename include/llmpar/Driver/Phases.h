@@ -20,7 +20,7 @@ inline constexpr Phase phases[] = {
     {"import", "the ONNX graph as llmpar ops on global tensors, weights by reference"},
     {"simplify", "canonical form: constants folded, common subexpressions shared, dead ops gone"},
     {"fuse", "a mixture of experts is one op, however it was written"},
-    {"train", "of `llmpar train`: loss, gradients and optimizer; weights are state"},
+    {"train", "of `llmpar train`: loss, gradients and optimizer; of `llmpar eval`: loss and hits; weights are state"},
     {"layout", "a sharding on every value"},
     {"partition", "every change of sharding is a collective; values keep their global types"},
     {"localize", "every value has the shape of its largest shard"},

@@ -22,6 +22,8 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 void buildSimplify(mlir::OpPassManager &pm);
 void buildFuse(mlir::OpPassManager &pm);
 void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options);
+/// In the place of buildTrain.
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options);
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins,
                  bool shardOptimizer = false);
 /// The layout phase of a search: what comes before planShardings, and behind it.

@@ -32,3 +32,16 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
   ];
 }
+
+def BuildEvaluationStep : TrainingPass<"llmpar-build-evaluation-step"> {
+  let summary = "Make @main a step of evaluation: sums of loss and of correct predictions";
+  let description = [{
+    The step takes @main's inputs and `labels`, one i64 for each row of the logits, and gives three sums over the labels
+    that count: `loss`, of the cross-entropy; `hits`, the rows whose label has the largest logit; `count`,
+    the rows. Every float weight becomes state that no step changes: the weights of a training run can be put there.
+  }];
+  let options = [
+    Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
+    Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
+  ];
+}

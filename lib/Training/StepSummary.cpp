@@ -1,0 +1,29 @@
+//===- StepSummary.cpp - What a training step computes ----------------------===//
+#include "llmpar/Training/StepSummary.h"
+
+#include "GradientRules.h"
+#include "llmpar/Dialect/FlopCount.h"
+
+using namespace mlir;
+
+namespace llmpar {
+
+static double productFlops(Operation *op) {
+  auto shapes = [](auto values) { return llvm::map_to_vector(values, [](Value v) { return Shape(shapeOf(v)); }); };
+  return isa<MatmulOp, WeightGradOp>(op) ? FlopCount(op).at(shapes(op->getOperands()), shapes(op->getResults())) : 0;
+}
+
+StepSummary summarizeStep(ModuleOp module) {
+  StepSummary summary;
+  for (WeightOp weight : module.getOps<WeightOp>())
+    if (weight->hasAttr(LlmparDialect::kMutable) && !weight.getSources().empty())
+      summary.parameters.push_back(weight.getSymName().str());
+  module.walk([&](Operation *op) {
+    if (auto loss = dyn_cast<CrossEntropyOp>(op))
+      summary.classes = shapeOf(loss.getLogits()).back();
+    summary.flops += productFlops(op);
+  });
+  return summary;
+}
+
+} // namespace llmpar

@@ -1,0 +1,44 @@
+//===- Evaluator.h - Loss and accuracy on samples ---------------*- C++ -*-===//
+#ifndef LLMPAR_TOOLS_EVALUATOR_H
+#define LLMPAR_TOOLS_EVALUATOR_H
+
+#include "TokenInputs.h"
+#include "TrainingStates.h"
+#include "llmpar/Data/SampleOrder.h"
+#include <cmath>
+
+namespace llmpar::tool {
+
+/// Means over the tokens of some samples.
+struct Evaluation {
+  int64_t samples = 0, tokens = 0;
+  double loss = 0, accuracy = 0; ///< cross-entropy, and how often the next token has the largest logit
+  double perplexity() const { return std::exp(loss); }
+};
+
+/// samples, tokens, loss, perplexity, accuracy; null for what is not finite.
+llvm::json::Object toJson(const Evaluation &evaluation);
+
+/// The model as a step of evaluation on the mesh and under the layout of the options, with weights of its own.
+class Evaluator {
+public:
+  bool open(const Options &options, const Given &given, const TokenFile &tokens, Failure &failure);
+
+  int64_t rows() const { return inputs.rows(); }
+  int64_t length() const { return inputs.length(); }
+
+  /// The weights of a training run, or of a checkpoint; those that are not trained stay the model's.
+  bool takeWeights(const Session &from, Failure &failure);
+  bool takeWeights(const Checkpoint &from, Failure &failure);
+
+  /// The samples of a range, in order; at most `batches` batches if that is above 0.
+  bool run(SampleRange range, int64_t batches, Evaluation &result, Failure &failure);
+
+private:
+  Session session;
+  TokenInputs inputs;
+};
+
+} // namespace llmpar::tool
+
+#endif // LLMPAR_TOOLS_EVALUATOR_H

@@ -1,0 +1,64 @@
+//===- TrainOptions.cpp - The options of llmpar train -----------------------===//
+#include "TrainOptions.h"
+
+#include "llvm/ADT/StringRef.h"
+
+namespace llmpar::tool {
+
+std::string problemWithTrainOptions(const Options &options) {
+  auto isShare = [](double x) { return x >= 0 && x < 1; };
+  if (options.data.empty())
+    return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)";
+  if (options.zero < 0 || options.zero > 2)
+    return "--zero is 0, 1 or 2 (gradients and optimizer states; 1 and 2 are the same here): weights stay whole "
+           "between steps";
+  if (llvm::StringRef(options.model).ends_with(".llmpar"))
+    return "train takes an .onnx model: a program has no gradients";
+  if (!options.planFile.empty())
+    return "--plan replays a plan of inference: choose a --layout";
+  if (options.device == "trace")
+    return "--device=trace computes nothing to learn from";
+  if (options.trainSteps < 1 || options.logInterval < 1)
+    return "--train-iters and --log-interval are at least 1";
+  if (options.evalInterval < 0 || options.evalIters < 0)
+    return "--eval-interval and --eval-iters are at least 0";
+  if (options.evalIters > 0 && options.evalInterval == 0)
+    return "--eval-iters is of evaluations while training: add --eval-interval";
+  if (options.saveInterval < 0 || options.saveTotalLimit < 0)
+    return "--save-interval and --save-total-limit are at least 0";
+  if (options.save.empty() && (options.saveInterval > 0 || options.saveTotalLimit > 0))
+    return "where should checkpoints go? add --save DIR";
+  if (options.schedule != "constant" && options.warmup >= options.trainSteps)
+    return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
+           std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
+  if (options.warmup < 0 || !(options.rate >= 0) || !(options.clip >= 0) || !(options.weightDecay >= 0))
+    return "--lr, --lr-warmup-iters, --clip-grad and --weight-decay are numbers of at least 0";
+  if (!(options.minRate >= 0 && options.minRate <= options.rate))
+    return "--min-lr lies between 0 and --lr";
+  if (!isShare(options.beta1) || !isShare(options.beta2) || !isShare(options.momentum) ||
+      !isShare(options.labelSmoothing))
+    return "--adam-beta1, --adam-beta2, --sgd-momentum and --label-smoothing are at least 0 and below 1";
+  return "";
+}
+
+BuildTrainingStepOptions trainingOptions(const Options &options) {
+  BuildTrainingStepOptions training;
+  training.logits = options.logits;
+  training.optimizer = options.optimizer;
+  training.rate = options.rate;
+  training.minRate = options.minRate;
+  training.schedule = options.schedule;
+  training.warmup = options.warmup;
+  training.steps = options.trainSteps;
+  training.beta1 = options.beta1;
+  training.beta2 = options.beta2;
+  training.epsilon = options.adamEpsilon;
+  training.momentum = options.momentum;
+  training.weightDecay = options.weightDecay;
+  training.clip = options.clip;
+  training.labelSmoothing = options.labelSmoothing;
+  training.frozen.assign(options.frozen.begin(), options.frozen.end());
+  return training;
+}
+
+} // namespace llmpar::tool

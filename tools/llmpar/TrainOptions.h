@@ -1,0 +1,17 @@
+//===- TrainOptions.h - The options of llmpar train -------------*- C++ -*-===//
+#ifndef LLMPAR_TOOLS_TRAINOPTIONS_H
+#define LLMPAR_TOOLS_TRAINOPTIONS_H
+
+#include "Commands.h"
+#include "llmpar/Training/Passes.h"
+
+namespace llmpar::tool {
+
+/// What is wrong with the options by themselves; "" if nothing.
+std::string problemWithTrainOptions(const Options &options);
+
+BuildTrainingStepOptions trainingOptions(const Options &options);
+
+} // namespace llmpar::tool
+
+#endif // LLMPAR_TOOLS_TRAINOPTIONS_H
