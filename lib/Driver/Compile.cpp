@@ -159,6 +159,7 @@ private:
       ImportOptions import;
       import.inputShapes = options.inputShapes;
       import.dims = dims;
+      import.keepsSmallParameters = options.training.has_value();
       module = importOnnx(context, path, import);
     }
     if (!module)

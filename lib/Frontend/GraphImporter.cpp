@@ -126,7 +126,7 @@ FailureOr<std::optional<Value>> GraphImporter::lookup(llvm::StringRef name, Scop
     if (auto found = current->values.find(name); found != current->values.end())
       return std::optional<Value>(found->second);
     if (auto found = current->initializers.find(name); found != current->initializers.end()) {
-      Value value = weights.load(builder, *found->second, name, loc);
+      Value value = weights.load(builder, *found->second, TensorHolder::Initializer, name, loc);
       if (!value)
         return failure();
       current->values[name] = value;

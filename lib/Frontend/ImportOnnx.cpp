@@ -81,7 +81,7 @@ LogicalResult importGraph(const OnnxFile &file, ModuleOp module, const ImportOpt
   auto function = func::FuncOp::create(builder, loc, "main", builder.getFunctionType({}, {}));
   Block *block = function.addEntryBlock();
   builder.setInsertionPointToEnd(block);
-  OnnxWeights weights(file, module);
+  OnnxWeights weights(file, module, options.keepsSmallParameters);
   GraphImporter importer(file, builder, weights);
   Scope scope;
   scope.opsets = &importer.opsets;

@@ -18,6 +18,11 @@ bool isSmall(DType dtype, int64_t elements, int64_t size) {
   return size <= maxConstantBytes && (!isFloat(dtype) || elements <= maxConstantFloats);
 }
 
+/// Whether a tensor may be learnt, if it is an initializer.
+bool isParameter(DType dtype, int64_t elements, llvm::StringRef name) {
+  return isFloat(dtype) && (elements > 1 || (elements == 1 && (name.ends_with("weight") || name.ends_with("bias"))));
+}
+
 std::string externalEntry(const ::onnx::TensorProto &tensor, llvm::StringRef key) {
   for (const auto &entry : tensor.external_data())
     if (entry.key() == key)
@@ -38,8 +43,9 @@ DenseElementsAttr denseFromBytes(RankedTensorType type, llvm::StringRef bytes) {
   return DenseElementsAttr::getFromRawBuffer(type, ArrayRef<char>(bytes.data(), bytes.size()));
 }
 
-OnnxWeights::OnnxWeights(const OnnxFile &file, ModuleOp module)
-    : file(file), module(module), symbols(module), insertPoint(module.getBody()->begin()) {}
+OnnxWeights::OnnxWeights(const OnnxFile &file, ModuleOp module, bool keepsSmallParameters)
+    : file(file), module(module), keepsSmallParameters(keepsSmallParameters), symbols(module),
+      insertPoint(module.getBody()->begin()) {}
 
 FailureOr<OnnxWeights::Source> OnnxWeights::locate(const ::onnx::TensorProto &tensor, DType dtype, int64_t size,
                                                    Location loc) {
@@ -70,7 +76,8 @@ FailureOr<OnnxWeights::Source> OnnxWeights::locate(const ::onnx::TensorProto &te
   return source;
 }
 
-Value OnnxWeights::load(OpBuilder &builder, const ::onnx::TensorProto &tensor, llvm::StringRef name, Location loc) {
+Value OnnxWeights::load(OpBuilder &builder, const ::onnx::TensorProto &tensor, TensorHolder holder,
+                        llvm::StringRef name, Location loc) {
   std::optional<DType> dtype = onnxDType(tensor.data_type());
   if (!dtype) {
     emitError(loc) << file.name << ": tensor '" << name << "' has element type " << onnxTypeName(tensor.data_type())
@@ -86,7 +93,8 @@ Value OnnxWeights::load(OpBuilder &builder, const ::onnx::TensorProto &tensor, l
   auto type = RankedTensorType::get(shape, toMlirType(*dtype, builder.getContext()));
   int64_t elements = elementCount(tensor), size = elements * static_cast<int64_t>(dtypeSize(*dtype));
 
-  if (isSmall(*dtype, elements, size)) {
+  bool isKept = keepsSmallParameters && holder == TensorHolder::Initializer && isParameter(*dtype, elements, name);
+  if (!isKept && isSmall(*dtype, elements, size)) {
     std::optional<std::string> bytes;
     bool external = tensor.data_location() == ::onnx::TensorProto::EXTERNAL;
     if (!external)

@@ -11,7 +11,7 @@ namespace llmpar {
 void importConstant(NodeImporter &n) {
   if (const auto *tensor = n.attribute("value")) {
     llvm::StringRef name = n.node.output_size() ? llvm::StringRef(n.node.output(0)) : "constant";
-    Value value = n.graph.weights.load(n.builder, tensor->t(), name, n.loc);
+    Value value = n.graph.weights.load(n.builder, tensor->t(), TensorHolder::Node, name, n.loc);
     return value ? n.result(0, value) : n.setFailed();
   }
   auto vectorOf = [&](int64_t size, Type type) { return RankedTensorType::get({size}, type); };
@@ -139,7 +139,7 @@ void importConstantOfShape(NodeImporter &n) {
   Ints shape = n.requireIntegers(0, "shape");
   Value fill = n.scalar(0, n.f32());
   if (const auto *value = n.attribute("value")) {
-    fill = n.graph.weights.load(n.builder, value->t(), "fill", n.loc);
+    fill = n.graph.weights.load(n.builder, value->t(), TensorHolder::Node, "fill", n.loc);
     if (!fill)
       return n.setFailed();
   }

@@ -33,6 +33,9 @@ struct ImportOptions {
   llvm::StringMap<int64_t> dims;
   /// Shapes of given inputs, by input name; they bind the dimensions they meet.
   llvm::StringMap<llvm::SmallVector<int64_t>> inputShapes;
+  /// Small float initializers are weights too, because they may be learnt. Of a single element those whose names end
+  /// in "weight" or "bias" are: others are numbers of a formula, a scale or an epsilon.
+  bool keepsSmallParameters = false;
 };
 
 /// Reads `path` (.onnx, or .onnx.gz) and returns its module, or null after one diagnostic that names the
