@@ -47,7 +47,8 @@ llvm::Expected<MemoryPlan> MemoryPlanner::run(int64_t rank) {
   MemoryPlan &memory = it->second;
   memory.offsets.assign(plan.storages.size(), 0);
   for (size_t id = 0; id < plan.storages.size(); ++id)
-    if (Home home = plan.storages[id].home; home == Home::Weights || home == Home::Staging) {
+    if (Home home = plan.storages[id].home;
+        plan.group[id] == static_cast<int>(id) && (home == Home::Weights || home == Home::Staging)) {
       int64_t &end = memory.arenas[static_cast<int>(arenaOf(home))];
       memory.offsets[id] = end;
       end += (sizes[id] + alignment - 1) / alignment * alignment;

@@ -208,9 +208,35 @@ private:
       plan.storages[from].lifetime.begin = static_cast<int64_t>(plan.main.size());
       copy(operand->get(), source, from);
     }
+    llvm::DenseMap<int, int> wanted; // how many states become a storage's value
     for (auto [state, operand] : next)
-      if (int from = storageOf.lookup(operand->get()); from != state)
+      ++wanted[storageOf.lookup(operand->get())];
+    for (auto [state, operand] : next) {
+      int from = storageOf.lookup(operand->get());
+      if (from == state)
+        continue;
+      if (wanted[from] == 1 && canComputeInPlace(from, state))
+        plan.storages[from].nextOf = state;
+      else
         copy(operand->get(), from, state);
+    }
+  }
+
+  /// Whether the record that computes a state's next value may write it into the state: no later one reads the old
+  /// value, and it reads that, if at all, element by element.
+  bool canComputeInPlace(int from, int state) const {
+    const Storage &next = plan.storages[from], &old = plan.storages[state];
+    if (next.origin != Origin::Main || llvm::any_of(plan.outputs, [&](const OutputPlan &o) { return o.storage == from; }))
+      return false;
+    int64_t index = next.lifetime.begin;
+    const RecordPlan &record = plan.main[index];
+    if (!record.op || !layouts.of(next.value).sameShards(layouts.of(old.value)))
+      return false;
+    return old.lastMain < index || (old.lastMain == index && isa<AdamOp, SgdOp, BinaryOp>(record.op) &&
+                                    llvm::all_of(record.op->getOperands(), [&](Value operand) {
+                                      return storageOf.lookup(operand) != state ||
+                                             layouts.of(operand).sameShards(layouts.of(next.value));
+                                    }));
   }
 
   /// An output has a storage of its own that main has written.
@@ -241,7 +267,7 @@ private:
   void chooseHomes() {
     for (Storage &storage : plan.storages) {
       bool isConstant = storage.origin == Origin::Load || storage.origin == Origin::Init;
-      if (storage.isState)
+      if (storage.isState || storage.nextOf >= 0)
         storage.home = Home::Weights;
       else if (!isConstant)
         storage.home = Home::Main;

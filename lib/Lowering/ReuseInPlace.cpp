@@ -63,7 +63,7 @@ bool canReuse(FunctionPlan &plan, const ValueLayouts &layouts, const RecordPlan 
 void reuseInPlace(FunctionPlan &plan, const ValueLayouts &layouts) {
   plan.group.resize(plan.storages.size());
   for (size_t id = 0; id < plan.group.size(); ++id)
-    plan.group[id] = static_cast<int>(id);
+    plan.group[id] = plan.storages[id].nextOf >= 0 ? plan.storages[id].nextOf : static_cast<int>(id);
   for (auto *records : {&plan.init, &plan.main})
     for (auto [index, record] : llvm::enumerate(*records)) {
       if (!record.op)

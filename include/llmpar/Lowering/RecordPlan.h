@@ -34,7 +34,8 @@ struct Storage {
   int64_t lastInit = -1; ///< last record of init that reads it, -1: none
   int64_t lastMain = -1;
   bool isPacked = true; ///< main reads it only as the weight of packable products
-  bool isState = false; ///< an argument whose next value `main` writes in its place, last of all
+  bool isState = false; ///< an argument whose next value `main` writes in its place
+  int nextOf = -1;      ///< the state in whose place it is computed, because nobody reads the old value any more
 
   /// The last record of the entry that it lives in that reads it, -1: none.
   int64_t lastUse() const { return home == Home::Init ? lastInit : lastMain; }
