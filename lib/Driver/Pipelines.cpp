@@ -100,6 +100,7 @@ void buildAfterPlan(mlir::OpPassManager &pm) { pm.addPass(createPropagateShardin
 void buildPartition(mlir::OpPassManager &pm) {
   pm.addPass(createPlaceState());
   pm.addPass(createDecomposeSplitReductions()); // before InsertReshards: its maxima and sums are partial
+  pm.addPass(createDelayReductions());
   pm.addPass(createInsertReshards());
   pm.addPass(createLowerReshards());
   pm.addPass(createCombineCollectives());

@@ -19,21 +19,30 @@ public:
       if (mlir::isa<ReshardOp>(op))
         continue;
       llvm::SmallVector<Sharding> wanted = inShardings(&op, mesh);
-      for (auto [operand, want] : llvm::zip(op.getOpOperands(), wanted))
-        if (shardingOf(operand.get(), mesh) != want)
-          operand.set(reshard(&op, operand.get(), want));
+      auto rest = op.getAttrOfType<mlir::ArrayAttr>(LlmparDialect::kRestShardings);
+      for (auto [operand, want] : llvm::zip(op.getOpOperands(), wanted)) {
+        Sharding have = shardingOf(operand.get(), mesh);
+        if (have == want)
+          continue;
+        bool rests = rest && fromAttr(mlir::cast<ShardingAttr>(rest[operand.getOperandNumber()]), mesh) != want;
+        operand.set(rests ? gather(&op, operand.get(), want) : reshard(&op, operand.get(), want));
+      }
+      op.removeAttr(LlmparDialect::kRestShardings); // done with
     }
   }
 
 private:
   const Mesh &mesh;
   std::map<std::pair<void *, std::string>, mlir::Value> cache;
+  int64_t uses = 0; ///< of weights, gathered each for itself
 
   /// The shardings that users want of a value, each once.
   llvm::SmallVector<Sharding> targets(mlir::Value value) {
     llvm::SmallVector<Sharding> result;
     for (mlir::OpOperand &use : value.getUses()) {
       llvm::SmallVector<Sharding> wanted = inShardings(use.getOwner(), mesh);
+      if (auto other = mlir::dyn_cast<ReshardOp>(use.getOwner())) // of users that have got it
+        wanted = {shardingOf(other.getResult(), mesh)};
       if (use.getOperandNumber() < wanted.size() && !llvm::is_contained(result, wanted[use.getOperandNumber()]))
         result.push_back(wanted[use.getOperandNumber()]);
     }
@@ -65,10 +74,24 @@ private:
     if (cached)
       return cached;
     mlir::OpBuilder builder(user);
+    if (!have.partial.empty()) // reduced it may be smaller, and other work hides the time
+      builder.setInsertionPointAfterValue(value);
+    return cached = create(builder, value, have, want).getResult();
+  }
+
+  ReshardOp create(mlir::OpBuilder &builder, mlir::Value value, const Sharding &have, const Sharding &want) {
     auto op = ReshardOp::create(builder, value.getLoc(), value.getType(), value);
     setInShardings(op, {have}, mesh);
     setSharding(op.getResult(), want, mesh);
-    return cached = op.getResult();
+    return op;
+  }
+
+  /// For one use of a weight.
+  mlir::Value gather(mlir::Operation *user, mlir::Value weight, const Sharding &want) {
+    mlir::OpBuilder builder(user);
+    ReshardOp op = create(builder, weight, shardingOf(weight, mesh), want);
+    op->setAttr(useAttribute, builder.getI64IntegerAttr(uses++));
+    return op.getResult();
   }
 };
 

@@ -44,6 +44,8 @@ struct LowerReshards : impl::LowerReshardsBase<LowerReshards> {
       for (const ReshardStep &step : *steps) {
         value = createStep(builder, op.getLoc(), value, step, mesh);
         setSharding(value, step.after, mesh);
+        if (mlir::Attribute use = op->getAttr(useAttribute))
+          value.getDefiningOp()->setAttr(useAttribute, use);
       }
       op.replaceAllUsesWith(value);
       op.erase();

@@ -2,11 +2,11 @@
 //
 //   %w = load_weight @w {out = [-, tp]}            func @main(..., %w {llmpar.state = @w, out = [-, tp]})
 //   %0 = matmul %x, %w                             %0 = matmul %x, %w
-//   %s = load_weight @w {out = [dp, -]}     ->     %s = reshard %w
-//   %1:3 = adam %s, ...                            %1:3 = adam %s, ...
-//   return %1#0 {llmpar.next = @w}                 return %1#0, wanted as [-, tp]
+//   %s = load_weight @w {out = [dp, -]}     ->     %1:3 = adam %w, ...  {in = [[dp, -], ...]}
+//   %1:3 = adam %s, ...                            return %1#0, wanted as [-, tp]
+//   return %1#0 {llmpar.next = @w}
 //
-// Between steps the weight rests as its first user takes it; other users, and the new value, are resharded.
+// Between steps the weight rests as it is loaded first; InsertReshards does what others want.
 //
 //===----------------------------------------------------------------------===//
 #include "llmpar/Partition/Passes.h"
@@ -54,15 +54,7 @@ private:
     mlir::Value state = function.getArgument(index);
     setSharding(state, sharding, mesh);
     for (LoadWeightOp load : uses) {
-      mlir::Value value = state;
-      if (Sharding wanted = shardingOf(load.getResult(), mesh); wanted != sharding) {
-        mlir::OpBuilder before(load);
-        auto reshard = ReshardOp::create(before, load.getLoc(), load.getType(), state);
-        setInShardings(reshard, {sharding}, mesh);
-        setSharding(reshard.getResult(), wanted, mesh);
-        value = reshard.getResult();
-      }
-      load.replaceAllUsesWith(value);
+      load.replaceAllUsesWith(state);
       load.erase();
     }
   }

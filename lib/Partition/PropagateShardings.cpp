@@ -78,7 +78,6 @@ private:
     std::optional<FactorShardings> planned = factorShardingsOf(op, rule, mesh);
     apply(op, rule, planned ? *planned : decide(op, rule));
     op->removeAttr(LlmparDialect::kFactors);
-    op->removeAttr(LlmparDialect::kRestShardings);
   }
 
   /// Adds the wish of one tensor's sharding to the votes of its factors.

@@ -1,4 +1,5 @@
 //===- ShardInputs.cpp - Shard the batch dimension of the inputs ------------===//
+#include "llmpar/Dialect/ShardingUnits.h"
 #include "llmpar/Partition/Passes.h"
 
 namespace llmpar {
@@ -29,6 +30,8 @@ struct ShardInputs : impl::ShardInputsBase<ShardInputs> {
     }
     llvm::StringRef batch;
     int64_t size = -1;
+    RuleCache rules;
+    ShardingUnits units(rules);
     for (mlir::BlockArgument argument : function.getArguments()) {
       auto type = mlir::cast<mlir::RankedTensorType>(argument.getType());
       if (type.getRank() == 0)
@@ -41,7 +44,7 @@ struct ShardInputs : impl::ShardInputsBase<ShardInputs> {
       if (dim < 0 || function.getArgAttr(argument.getArgNumber(), LlmparDialect::kOutShardings))
         continue;
       Sharding sharding = Sharding::replicated(type.getRank());
-      sharding.dims[dim].axes.push_back(id);
+      sharding.dims[dim] = {{id}, units.below(argument, static_cast<int>(dim))}; // one row of each micro-batch
       normalize(sharding, type.getShape(), mesh);
       setSharding(argument, sharding, mesh);
     }

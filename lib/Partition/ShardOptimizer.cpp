@@ -5,8 +5,11 @@
 //
 //   %0:3 = adam %w, %g, %m, %v   all [-, tp]      ->      all [dp, tp]; InsertReshards does the rest
 //
+// Stage 3: parameters rest in these parts too, and each op that reads one gathers it for itself (`llmpar.rest`).
+//
 //===----------------------------------------------------------------------===//
 #include "llmpar/Partition/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace llmpar {
 #define GEN_PASS_DEF_SHARDOPTIMIZER
@@ -25,7 +28,87 @@ Sharding withAxis(Sharding sharding, llvm::ArrayRef<int64_t> shape, AxisId axis,
   return sharding;
 }
 
-void shardStep(mlir::Operation *step, AxisId axis, const Mesh &mesh) {
+/// The squares of the gradient, of which clipping needs the sum, are computed in parts too.
+void shardSquares(mlir::Value gradient, const Sharding &parts, const Mesh &mesh) {
+  for (mlir::Operation *square : gradient.getUsers()) {
+    if (!mlir::isa<BinaryOp>(square) || square->getOperand(0) != gradient || square->getOperand(1) != gradient)
+      continue;
+    if (!llvm::all_of(square->getUsers(), [](mlir::Operation *user) {
+          auto sum = mlir::dyn_cast<ReduceOp>(user);
+          return sum && sum.getKind() == "sum" && mlir::cast<mlir::RankedTensorType>(sum.getType()).getRank() == 0;
+        }))
+      continue;
+    setInShardings(square, {parts, parts}, mesh);
+    setSharding(square->getResult(0), parts, mesh);
+    Sharding sum;
+    for (AxisId axis = 0; axis < static_cast<AxisId>(mesh.axes.size()); ++axis)
+      if (parts.dimOfAxis(axis) >= 0)
+        sum.partial.push_back({axis, FactorKind::Sum});
+    for (mlir::Operation *user : square->getUsers()) {
+      setInShardings(user, {parts}, mesh);
+      setSharding(user->getResult(0), sum, mesh);
+    }
+  }
+}
+
+bool isStep(mlir::Operation *op) { return mlir::isa<AdamOp, SgdOp>(op); }
+
+/// The parameter of an optimizer's op that rests in parts. Not a vector: to gather it costs a latency and saves
+/// nothing.
+LoadWeightOp splitParameter(mlir::Operation *step) {
+  auto load = step->getOperand(0).getDefiningOp<LoadWeightOp>();
+  bool isSplit = load && mlir::cast<mlir::RankedTensorType>(load.getType()).getRank() >= 2;
+  return isSplit ? load : LoadWeightOp();
+}
+
+/// What is computed from such parameters alone (a transposed one) is computed for each of its users, so that it does
+/// not live from the forward to the backward.
+void computeForEachUser(mlir::Block &body) {
+  llvm::StringSet<> names;
+  for (mlir::Operation &op : body)
+    if (isStep(&op))
+      if (LoadWeightOp load = splitParameter(&op))
+        names.insert(load.getWeight());
+  llvm::DenseSet<mlir::Operation *> sources;
+  llvm::SmallVector<mlir::Operation *> derived;
+  for (mlir::Operation &op : body) {
+    auto load = mlir::dyn_cast<LoadWeightOp>(op);
+    bool isDerived = op.getNumOperands() > 0 && llvm::all_of(op.getOperands(), [&](mlir::Value operand) {
+                       return operand.getDefiningOp() && sources.contains(operand.getDefiningOp());
+                     });
+    if (isDerived)
+      derived.push_back(&op);
+    if (isDerived || (load && names.contains(load.getWeight())))
+      sources.insert(&op);
+  }
+  for (mlir::Operation *op : llvm::reverse(derived)) {
+    for (mlir::OpOperand &use : llvm::make_early_inc_range(op->getUses())) {
+      mlir::OpBuilder builder(use.getOwner());
+      use.set(builder.clone(*op)->getResult(mlir::cast<mlir::OpResult>(use.get()).getResultNumber()));
+    }
+    op->erase();
+  }
+}
+
+/// A weight rests in parts. Every other op that reads it has `llmpar.rest`, so that it gathers the weight for itself.
+void shardParameter(WeightOp weight, mlir::Operation *step, const Sharding &parts, const Mesh &mesh) {
+  auto loads = llvm::to_vector(mlir::cast<mlir::func::FuncOp>(step->getParentOp()).getOps<LoadWeightOp>());
+  llvm::erase_if(loads, [&](LoadWeightOp load) { return load.getWeight() != weight.getSymName(); });
+  for (LoadWeightOp load : loads)
+    setSharding(load.getResult(), parts, mesh);
+  for (LoadWeightOp load : loads)
+    for (mlir::Operation *user : load->getUsers()) {
+      if (user == step)
+        continue;
+      llvm::SmallVector<mlir::Attribute> rest;
+      for (auto [operand, want] : llvm::zip(user->getOperands(), inShardings(user, mesh)))
+        rest.push_back(
+            toAttr(operand.getDefiningOp<LoadWeightOp>() ? shardingOf(operand, mesh) : want, mesh, step->getContext()));
+      user->setAttr(LlmparDialect::kRestShardings, mlir::ArrayAttr::get(step->getContext(), rest));
+    }
+}
+
+void shardStep(mlir::Operation *step, AxisId axis, bool alsoParameters, const Mesh &mesh) {
   mlir::Value result = step->getResult(0);
   auto shape = mlir::cast<mlir::RankedTensorType>(result.getType()).getShape();
   Sharding before = shardingOf(result, mesh);
@@ -43,6 +126,9 @@ void shardStep(mlir::Operation *step, AxisId axis, const Mesh &mesh) {
     if (auto load = operand.getDefiningOp<LoadWeightOp>();
         load && load->hasOneUse() && operand.getType() == result.getType())
       setSharding(operand, after, mesh);
+  shardSquares(step->getOperand(1), after, mesh);
+  if (LoadWeightOp load = splitParameter(step); load && alsoParameters)
+    shardParameter(mlir::SymbolTable::lookupNearestSymbolFrom<WeightOp>(step, load.getWeightAttr()), step, after, mesh);
 }
 
 struct ShardOptimizer : impl::ShardOptimizerBase<ShardOptimizer> {
@@ -57,9 +143,11 @@ struct ShardOptimizer : impl::ShardOptimizerBase<ShardOptimizer> {
       getOperation().emitError() << "mesh '" << mesh.str() << "' has no axis '" << axis << "'";
       return signalPassFailure();
     }
+    if (parameters)
+      computeForEachUser(function.getBody().front());
     for (mlir::Operation &op : function.getBody().front())
-      if (mlir::isa<AdamOp, SgdOp>(op))
-        shardStep(&op, id, mesh);
+      if (isStep(&op))
+        shardStep(&op, id, parameters, mesh);
   }
 };
 } // namespace

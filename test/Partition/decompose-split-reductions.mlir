@@ -49,8 +49,8 @@ func.func @main(%x: tensor<4x10xbf16> {llmpar.out = #llmpar.sharding<@mesh, [{},
 // CHECK-LABEL: func.func @main
 // CHECK:       %[[EXP:.*]] = llmpar.unary "exp"
 // CHECK-NEXT:  %[[SUMS:.*]] = llmpar.reduce "sum" %[[EXP]]
-// CHECK-NEXT:  %[[PRODUCT:.*]] = llmpar.matmul %[[EXP]], %arg1 {{.*}}partial = {"cp" : sum}
 // CHECK-NEXT:  %[[SUM:.*]] = llmpar.all_reduce "cp" %[[SUMS]]
+// CHECK-NEXT:  %[[PRODUCT:.*]] = llmpar.matmul %[[EXP]], %arg1 {{.*}}partial = {"cp" : sum}
 // CHECK-NEXT:  %[[DIVIDED:.*]] = llmpar.binary "div" %[[PRODUCT]], %[[SUM]] {{.*}}llmpar.out = [#llmpar.sharding<@mesh, [{}, {}], partial = {"cp" : sum}>]
 // CHECK-NEXT:  %[[Y:.*]] = llmpar.all_reduce "cp" %[[DIVIDED]]
 // CHECK-NEXT:  return {{.*}} %[[Y]]
@@ -83,8 +83,8 @@ func.func @main(%s: tensor<4x10xf32> {llmpar.out = #llmpar.sharding<@mesh, [{}, 
 // A layer norm over split features: the mean of all ten, then the variance about it.
 // CHECK-LABEL: func.func @main
 // CHECK-NOT:   llmpar.layer_norm
-// CHECK:       %[[N:.*]] = llmpar.constant dense<1.000000e+01>
 // CHECK:       %[[SUM:.*]] = llmpar.all_reduce "tp" {{.*}}reduction = "sum"{{.*}} (tensor<4x1xf32>)
+// CHECK:       %[[N:.*]] = llmpar.constant dense<1.000000e+01>
 // CHECK:       %[[MEAN:.*]] = llmpar.binary "div" %[[SUM]], %[[N]]
 // CHECK-NEXT:  %[[CENTERED:.*]] = llmpar.binary "sub" %arg0, %[[MEAN]]
 // CHECK-NEXT:  llmpar.binary "mul" %[[CENTERED]], %[[CENTERED]]

@@ -77,3 +77,34 @@ func.func @main(%x: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{}, {
   %0 = llmpar.unary "exp" %x {llmpar.in = [#llmpar.sharding<@mesh, [{"tp"}, {}]>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
   return
 }
+
+// -----
+
+// A partial value is reduced as soon as it is there, wherever its user is.
+// CHECK-LABEL: func.func @main
+// CHECK:       %[[G:.*]] = llmpar.unary "exp"
+// CHECK-NEXT:  %[[R:.*]] = llmpar.reshard %[[G]] {{.*}}llmpar.out = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]
+// CHECK-NEXT:  llmpar.unary "sin"
+// CHECK-NEXT:  llmpar.unary "log" %[[R]]
+llmpar.mesh @mesh <["dp"=2]>
+func.func @main(%x: tensor<4x6xf32>) {
+  %0 = llmpar.unary "exp" %x {llmpar.in = [#llmpar.sharding<@mesh, [{}, {}]>], llmpar.out = [#llmpar.sharding<@mesh, [{}, {}], partial = {"dp" : sum}>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  %1 = llmpar.unary "sin" %x {llmpar.in = [#llmpar.sharding<@mesh, [{}, {}]>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  %2 = llmpar.unary "log" %0 {llmpar.in = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+// A weight that rests in smaller shards is gathered by each user in front of itself.
+// CHECK-LABEL: func.func @main
+// CHECK:       %[[A:.*]] = llmpar.reshard %[[W:.*]] {{.*}}llmpar.use = 0
+// CHECK-NEXT:  llmpar.unary "exp" %[[A]] {llmpar.in = [#llmpar.sharding<@mesh, [{}, {}]>]}
+// CHECK-NEXT:  %[[B:.*]] = llmpar.reshard %[[W]] {{.*}}llmpar.use = 1
+// CHECK-NEXT:  llmpar.unary "log" %[[B]]
+llmpar.mesh @mesh <["dp"=2]>
+func.func @main(%w: tensor<4x6xf32> {llmpar.out = #llmpar.sharding<@mesh, [{"dp"}, {}]>}) {
+  %0 = llmpar.unary "exp" %w {llmpar.in = [#llmpar.sharding<@mesh, [{}, {}]>], llmpar.rest = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  %1 = llmpar.unary "log" %w {llmpar.in = [#llmpar.sharding<@mesh, [{}, {}]>], llmpar.rest = [#llmpar.sharding<@mesh, [{"dp"}, {}]>]} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  return
+}

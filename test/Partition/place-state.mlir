@@ -1,12 +1,11 @@
 // RUN: llmpar-opt %s --split-input-file --llmpar-place-state | FileCheck %s
 
-// The first user's sharding is the one between steps; another user and the next value are resharded.
+// The sharding of the first load is the one between steps, and the next value's.
 // CHECK-LABEL: func.func @main
 // CHECK-SAME:  %[[W:[^:]+]]: tensor<4x6xf32> {llmpar.name = "w", llmpar.out = #llmpar.sharding<@mesh, [{}, {"tp"}]>, llmpar.state = @w})
 // CHECK-NOT:   llmpar.load_weight
-// CHECK:       llmpar.unary "exp" %[[W]]
-// CHECK:       %[[R:.*]] = llmpar.reshard %[[W]] {llmpar.in = [#llmpar.sharding<@mesh, [{}, {"tp"}]>], llmpar.out = [#llmpar.sharding<@mesh, [{"tp"}, {}]>]}
-// CHECK:       %[[N:.*]] = llmpar.unary "neg" %[[R]]
+// CHECK:       llmpar.unary "exp" %[[W]] {llmpar.in = [#llmpar.sharding<@mesh, [{}, {"tp"}]>]
+// CHECK:       %[[N:.*]] = llmpar.unary "neg" %[[W]] {llmpar.in = [#llmpar.sharding<@mesh, [{"tp"}, {}]>]
 // CHECK:       return {llmpar.in = [#llmpar.sharding<@mesh, [{}, {"tp"}]>, #llmpar.sharding<@mesh, [{}, {"tp"}]>]}
 llmpar.mesh @mesh <["tp"=2]>
 llmpar.weight @w : tensor<4x6xf32> from <"w.bin", 0, 96> {llmpar.mutable}

@@ -1,7 +1,7 @@
 //===- Passes.h - From shardings to collectives on local tensors -*- C++ -*-===//
 //
 // In order: [ShardInputs, ApplyPins] PropagateShardings, DecomposeSplitReductions,
-// InsertReshards, LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
+// DelayReductions, InsertReshards, LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
 // has its global type; shardings are attributes (see LlmparDialect.td).
 //
 //===----------------------------------------------------------------------===//
@@ -18,6 +18,9 @@ namespace llmpar {
 #include "llmpar/Partition/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "llmpar/Partition/Passes.h.inc"
+
+/// On a reshard, and the collectives it becomes: which use of a weight it is for. CSE does not merge two.
+inline constexpr llvm::StringLiteral useAttribute = "llmpar.use";
 
 /// Reads / writes an op's `llmpar.in` and `llmpar.out`.
 llvm::SmallVector<Sharding> inShardings(mlir::Operation *op, const Mesh &mesh);

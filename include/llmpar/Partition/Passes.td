@@ -44,22 +44,38 @@ def DecomposeSplitReductions : PartitionPass<"llmpar-decompose-split-reductions"
   }];
 }
 def ShardOptimizer : PartitionPass<"llmpar-shard-optimizer"> {
-  let summary = "Let each rank of an axis step a part of the parameters (ZeRO stages 1 and 2)";
+  let summary = "Let each rank of an axis step a part of the parameters (ZeRO)";
   let description = [{
     Behind llmpar-propagate-shardings. An optimizer's op that does not use the axis is split over it along its largest
-    dimension, states included; the gradient is reduced and scattered, the new parameter gathered.
+    dimension, states included; the gradient is reduced and scattered, the new parameter gathered (stages 1 and 2). With
+    `parameters`, those of two dimensions or more rest in these parts, and every op that reads one gathers it (stage 3).
   }];
-  let options = [Option<"axis", "axis", "std::string", "\"\"", "mesh axis">];
+  let options = [
+    Option<"axis", "axis", "std::string", "\"\"", "mesh axis">,
+    Option<"parameters", "parameters", "bool", "false", "split parameters between steps too">
+  ];
 }
 def PlaceState : PartitionPass<"llmpar-place-state"> {
   let summary = "Make weights that steps change arguments, each with one sharding between steps";
   let description = [{
-    A weight with `llmpar.mutable` becomes an argument with `llmpar.state`, sharded as its first user takes it; other
-    users get a reshard, and so does its next value, the function result with `llmpar.next`.
+    A weight with `llmpar.mutable` becomes an argument with `llmpar.state`, sharded as it is loaded first; its next
+    value, the function result with `llmpar.next`, is wanted so too.
+  }];
+}
+def DelayReductions : PartitionPass<"llmpar-delay-reductions"> {
+  let summary = "Let partial sums pass through ops that are linear in them";
+  let description = [{
+    A sum of partial values is partial, and is reduced once. Reads and writes `llmpar.in` and `llmpar.out`. The order of
+    a sum of numbers is changed, so that those that are partial over the same axes are reduced together.
   }];
 }
 def InsertReshards : PartitionPass<"llmpar-insert-reshards"> {
   let summary = "Insert a reshard where a value's sharding differs from what its user needs";
+  let description = [{
+    Users that want the same share a reshard, but for a weight that rests in smaller shards (`llmpar.rest`): each user
+    gathers it in front of itself, so that it is whole no longer than for that op. A partial value is reduced as soon as
+    it is computed.
+  }];
 }
 def LowerReshards : PartitionPass<"llmpar-lower-reshards"> {
   let summary = "Replace each reshard by collectives";
