@@ -88,6 +88,8 @@ private:
     return mlir::emitError(mlir::UnknownLoc::get(&context)) << message;
   }
 
+  int zeroStage() const { return options.training ? options.training->zeroStage : 0; }
+
   mlir::LogicalResult check() {
     llvm::Expected<Mesh> parsed = Mesh::parse(options.mesh);
     if (!parsed)
@@ -115,7 +117,7 @@ private:
   }
 
   mlir::LogicalResult chooseAxes() {
-    if (options.shardOptimizer && !llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout))
+    if (zeroStage() > 0 && !llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout))
       return error("--zero is for layouts by rule: choose --layout=data or hybrid");
     if (!options.planFile.empty())
       return checkReplay();
@@ -147,7 +149,7 @@ private:
     if (!chosen)
       return error(llvm::toString(chosen.takeError()));
     axes = *chosen;
-    if (options.shardOptimizer && axes.data.empty())
+    if (zeroStage() > 0 && axes.data.empty())
       return error("--zero splits the optimizer over the data axis, which layout '" + options.layout + "' has not: choose --layout=data or hybrid");
     return mlir::success();
   }
@@ -159,7 +161,7 @@ private:
       ImportOptions import;
       import.inputShapes = options.inputShapes;
       import.dims = dims;
-      import.keepsSmallParameters = options.training.has_value();
+      import.keepsSmallParameters = options.training || options.evaluation; // a checkpoint of one fits the other
       module = importOnnx(context, path, import);
     }
     if (!module)
@@ -215,7 +217,7 @@ private:
       mesh = meshOf(*module);
     }
     if (!method)
-      return passes("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins, options.shardOptimizer); });
+      return passes("layout", [&](mlir::OpPassManager &pm) { buildLayout(pm, axes, options.pins, zeroStage()); });
     llvm::Expected<Cluster> cluster =
         findCluster(options.cluster.empty() ? "cpu-" + std::to_string(mesh.ranks()) : options.cluster);
     if (!cluster)

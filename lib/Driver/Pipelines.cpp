@@ -55,9 +55,11 @@ void buildFuse(mlir::OpPassManager &pm) {
   pm.addPass(mlir::createCSEPass());
 }
 
-void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options) {
-  pm.addPass(createBuildTrainingStep(options));
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options) {
+  pm.addPass(createBuildTrainingStep(options.step));
   buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
+  if (!options.recompute.empty()) // last: it counts on what is left
+    pm.addPass(createRecompute({options.recompute}));
 }
 
 void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options) {
@@ -79,15 +81,15 @@ static void applyPins(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins)
   pm.addPass(createApplyPins(options));
 }
 
-void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins, bool shardOptimizer) {
+void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins, int zeroStage) {
   if (!axes.tensor.empty())
     splitProjections(pm);
   applyPins(pm, pins);
   if (!axes.data.empty()) // after the pins, which it leaves alone
     pm.addPass(createShardInputs({axes.data}));
   pm.addPass(createPropagateShardings({axes.tensor}));
-  if (shardOptimizer)
-    pm.addPass(createShardOptimizer({axes.data}));
+  if (zeroStage > 0)
+    pm.addPass(createShardOptimizer({axes.data, /*parameters=*/zeroStage == 3}));
 }
 
 void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) {

@@ -4,6 +4,7 @@
 #include "llmpar/Training/Backward.h"
 #include "llmpar/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/GlobPattern.h"
@@ -40,6 +41,16 @@ private:
     Value gradient;
   };
   SmallVector<Parameter> parameters;
+  /// An argument with the rows of all micro-batches: row r is of micro-batch r mod `accumulation`, so that each rank of
+  /// a sharded batch has rows of every one.
+  struct BatchInput {
+    RankedTensorType type; ///< of one micro-batch
+    int64_t dim;           ///< the batch
+    Value grouped;         ///< the argument with a dimension of micro-batches behind the batch
+    Value first;           ///< what the imported graph reads: the first micro-batch
+  };
+  SmallVector<BatchInput> batchInputs;
+  SmallVector<Operation *> forward; ///< that depend on them
   SmallVector<Value> results;
   SmallVector<Attribute> resultAttributes;
 
@@ -56,6 +67,9 @@ private:
     for (const std::string &pattern : frozen)
       if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
         return getOperation().emitError() << "freeze '" << pattern << "': " << llvm::toString(glob.takeError());
+    if (accumulation < 1)
+      return getOperation().emitError() << "gradient-accumulation-steps " << int64_t(accumulation)
+                                        << ": a step has at least 1 micro-batch";
     if (schedule != "constant" && steps <= warmup)
       return getOperation().emitError() << "lr-schedule '" << schedule << "' ends at step " << int64_t(steps)
                                         << ", not behind the " << int64_t(warmup) << " steps of warmup: raise steps";
@@ -117,29 +131,122 @@ private:
       parameters.push_back({weight, load, Value()});
   }
 
+  /// The dimension of an argument that is the batch: of the name that the first argument's first dimension has, else a
+  /// first dimension of its size; -1 if none.
+  int64_t batchDim(BlockArgument argument) {
+    auto names = [&](BlockArgument of) {
+      return function.getArgAttrOfType<ArrayAttr>(of.getArgNumber(), LlmparDialect::kDims);
+    };
+    auto nameAt = [](ArrayAttr of, int64_t dim) {
+      return of && dim < static_cast<int64_t>(of.size()) ? cast<StringAttr>(of[dim]).getValue() : StringRef();
+    };
+    const auto *first = llvm::find_if(function.getArguments(), [](Value of) { return tensorType(of).getRank() > 0; });
+    if (first == function.getArguments().end())
+      return -1;
+    StringRef batch = nameAt(names(*first), 0);
+    for (int64_t dim = 0, rank = tensorType(argument).getRank(); dim < rank; ++dim)
+      if (batch.empty() ? dim == 0 && tensorType(argument).getDimSize(0) == tensorType(*first).getDimSize(0)
+                        : nameAt(names(argument), dim) == batch)
+        return dim;
+    return -1;
+  }
+
+  /// Gives every argument with a batch the rows of all micro-batches; the graph reads the first.
+  void splitBatch(OpWriter &write) {
+    Block &body = function.getBody().front();
+    for (Operation &op : body.without_terminator())
+      forward.push_back(&op);
+    SmallVector<std::pair<BlockArgument, int64_t>> dims; // before any type changes
+    for (BlockArgument argument : body.getArguments())
+      dims.push_back({argument, batchDim(argument)});
+    OpBuilder::InsertionGuard guard(write.builder);
+    write.builder.setInsertionPointToStart(&body);
+    for (auto [argument, dim] : dims)
+      if (dim >= 0) {
+        SmallVector<Operation *> users(argument.getUsers());
+        addBatchInput(write, argument, dim);
+        argument.replaceUsesWithIf(batchInputs.back().first,
+                                   [&](OpOperand &use) { return llvm::is_contained(users, use.getOwner()); });
+      }
+    llvm::DenseSet<Value> depends;
+    for (BatchInput &input : batchInputs)
+      depends.insert(input.first);
+    llvm::erase_if(forward, [&](Operation *op) {
+      bool reads = llvm::any_of(op->getOperands(), [&](Value operand) { return depends.contains(operand); });
+      if (reads)
+        depends.insert(op->result_begin(), op->result_end());
+      return !reads;
+    });
+  }
+
+  void addBatchInput(OpWriter &write, BlockArgument argument, int64_t dim) {
+    RankedTensorType type = tensorType(argument);
+    SmallVector<int64_t> all(type.getShape()), grouped = all;
+    all[dim] *= accumulation;
+    grouped.insert(grouped.begin() + dim + 1, accumulation);
+    argument.setType(type.clone(all));
+    BatchInput input{type, dim, write.reshape(argument, grouped), Value()};
+    input.first = microBatch(write, input, 0);
+    batchInputs.push_back(input);
+  }
+
+  Value microBatch(OpWriter &write, const BatchInput &input, int64_t index) {
+    SmallVector<int64_t> shape(tensorType(input.grouped).getShape()), starts(shape.size(), 0), steps(shape.size(), 1);
+    shape[input.dim + 1] = 1;
+    starts[input.dim + 1] = index;
+    Value slice = SliceOp::create(write.builder, write.loc, input.type.clone(shape), input.grouped, starts, steps);
+    return write.reshape(slice, input.type.getShape());
+  }
+
+  /// The values of a micro-batch in place of the first one's: appends the forward again.
+  IRMapping forwardOf(OpWriter &write, int64_t index) {
+    IRMapping mapping;
+    if (index == 0)
+      return mapping;
+    for (const BatchInput &input : batchInputs)
+      mapping.map(input.first, microBatch(write, input, index));
+    for (Operation *op : forward)
+      write.builder.clone(*op, mapping);
+    return mapping;
+  }
+
   /// The mean over the labels that count, and the gradients of it; parameters without one are left as they are.
+  /// Micro-batches follow each other, each with its backward, so that one's activations live at a time.
   FailureOr<Value> addLossAndGradients(OpWriter &write, Value logitsValue) {
     OpBuilder &builder = write.builder;
-    RankedTensorType type = tensorType(logitsValue);
-    Value wide = write.cast(logitsValue, builder.getF32Type());
-    Value labels = addLabels(function, type);
+    BlockArgument labels = addLabels(function, tensorType(logitsValue));
     RankedTensorType labelType = tensorType(labels);
-    auto crossEntropy =
-        CrossEntropyOp::create(builder, write.loc, wide, labels, ignoreIndex, llvm::APFloat(double(labelSmoothing)));
+    Value ofMicroBatch = labels;
+    if (accumulation > 1) {
+      splitBatch(write);
+      bool hasBatch = !batchInputs.empty() && labelType.getRank() > 0 &&
+                      batchInputs.front().type.getDimSize(batchInputs.front().dim) == labelType.getDimSize(0);
+      if (!hasBatch)
+        return function.emitError() << "logits of type " << logitsValue.getType()
+                                    << " do not have the batch of the inputs as their first dimension: gradients are "
+                                       "accumulated over parts of it";
+      if (tensorType(labels) == labelType) // not by the name of their batch
+        addBatchInput(write, labels, 0);
+      ofMicroBatch = batchInputs.back().first;
+    }
+
     SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, labelType.getRank()));
     Value isIgnored = write.binary("equal", labels, write.integer(ignoreIndex, builder.getI64Type()));
     Value counts = write.cast(write.unary("logical_not", isIgnored), builder.getF32Type());
     Value count = write.reduce("sum", counts, rows, /*keepDims=*/false);
     Value share = write.unary("reciprocal", write.binary("max", count, write.scalar(1, count)));
-    Value loss = write.binary("mul", write.reduce("sum", crossEntropy.getLoss(), rows, /*keepDims=*/false), share);
-    Value seed = write.broadcast(share, labelType.getShape());
-    auto values = llvm::map_to_vector(parameters, [](Parameter &p) { return p.load.getResult(); });
-    auto gradients = gradientsOf(builder, crossEntropy.getLoss(), seed,
-                                 ValueRange(SmallVector<Value>(values.begin(), values.end())));
-    if (failed(gradients))
-      return failure();
-    for (auto [parameter, gradient] : llvm::zip(parameters, *gradients))
-      parameter.gradient = gradient;
+    Value seed = write.broadcast(share, labelType.getShape()), sum;
+    for (int64_t index = 0; index < accumulation; ++index) {
+      IRMapping mapping = forwardOf(write, index);
+      Value wide = write.cast(mapping.lookupOrDefault(logitsValue), builder.getF32Type());
+      auto crossEntropy = CrossEntropyOp::create(builder, write.loc, wide, mapping.lookupOrDefault(ofMicroBatch),
+                                                 ignoreIndex, llvm::APFloat(double(labelSmoothing)));
+      if (failed(addGradients(write, crossEntropy.getLoss(), seed)))
+        return failure();
+      Value part = write.reduce("sum", crossEntropy.getLoss(), rows, /*keepDims=*/false);
+      sum = sum ? write.binary("add", sum, part) : part;
+    }
+    Value loss = write.binary("mul", sum, share);
     llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
     for (Parameter &parameter : parameters)
       if (!tensorType(parameter.gradient).getElementType().isF32())
@@ -147,6 +254,22 @@ private:
                                     << parameter.gradient.getType()
                                     << ": only f32 parameters are trained; export the model in float32";
     return loss;
+  }
+
+  /// Adds a loss's gradients to those of the parameters, each as soon as it is there.
+  LogicalResult addGradients(OpWriter &write, Value loss, Value seed) {
+    auto values = llvm::map_to_vector(parameters, [](Parameter &p) -> Value { return p.load.getResult(); });
+    FailureOr<SmallVector<Value>> gradients = gradientsOf(write.builder, loss, seed, values);
+    if (failed(gradients))
+      return failure();
+    OpBuilder::InsertionGuard guard(write.builder);
+    for (auto [parameter, gradient] : llvm::zip(parameters, *gradients)) {
+      if (!gradient)
+        continue;
+      write.builder.setInsertionPointAfterValue(gradient);
+      parameter.gradient = parameter.gradient ? write.binary("add", parameter.gradient, gradient) : gradient;
+    }
+    return success();
   }
 
   struct State {

@@ -3,6 +3,7 @@
 
 #include "GradientRules.h"
 #include "llmpar/Dialect/FlopCount.h"
+#include "llmpar/Training/Passes.h"
 
 using namespace mlir;
 
@@ -21,7 +22,8 @@ StepSummary summarizeStep(ModuleOp module) {
   module.walk([&](Operation *op) {
     if (auto loss = dyn_cast<CrossEntropyOp>(op))
       summary.classes = shapeOf(loss.getLogits()).back();
-    summary.flops += productFlops(op);
+    if (!op->hasAttr(recomputeAttribute)) // what is computed again teaches nothing
+      summary.flops += productFlops(op);
   });
   return summary;
 }

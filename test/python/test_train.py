@@ -33,12 +33,12 @@ class TrainTest(unittest.TestCase):
         for kind, (build, config) in MODELS.items():
             build(cls.root / kind, config)
 
-    def flags(self, kind: str, data: str, *more: str) -> list:
-        return [self.root / kind / "model.onnx", "--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}", "--data", self.root / data, *more]
+    def flags(self, kind: str, data: str, *more: str, batch: int = BATCH) -> list:
+        return [self.root / kind / "model.onnx", "--dim", f"batch={batch}", "--dim", f"seq={LENGTH}", "--data", self.root / data, *more]
 
-    def losses(self, kind: str, data: str, *more: str) -> list[float]:
+    def losses(self, kind: str, data: str, *more: str, batch: int = BATCH) -> list[float]:
         log = self.root / "log.jsonl"
-        run_checked("train", *self.flags(kind, data, "--train-iters", str(STEPS), "--log", str(log), "--json", *more))
+        run_checked("train", *self.flags(kind, data, "--train-iters", str(STEPS), "--log", str(log), "--json", *more, batch=batch))
         return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
 
     def test_equals_jax(self):
@@ -63,9 +63,26 @@ class TrainTest(unittest.TestCase):
                 with self.subTest(f"{kind} {mesh}"):
                     sharded = self.losses(kind, "many.bin", "--clip-grad", "1", "--mesh", mesh, "--layout", layout)
                     np.testing.assert_allclose(sharded, single, rtol=1e-5)
-                    if "dp" in mesh:
-                        zero = self.losses(kind, "many.bin", "--clip-grad", "1", "--mesh", mesh, "--layout", layout, "--zero", "2")
+                    for stage in ["2", "3"] if "dp" in mesh else []:
+                        zero = self.losses(kind, "many.bin", "--clip-grad", "1", "--mesh", mesh, "--layout", layout, "--zero", stage)
                         np.testing.assert_allclose(zero, single, rtol=1e-5)
+
+    def test_micro_batches_learn_as_one_batch(self):
+        half = ["--clip-grad", "1", "--gradient-accumulation-steps", "2"]
+        for kind in MODELS:
+            whole = self.losses(kind, "many.bin", "--clip-grad", "1")
+            for more in [[], ["--mesh", "dp=2", "--layout", "data", "--zero", "1"], ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "3"],
+                         ["--mesh", "x=2", "--layout", "auto"]]:
+                with self.subTest(f"{kind} {more}"):
+                    np.testing.assert_allclose(self.losses(kind, "many.bin", *half, *more, batch=BATCH // 2), whole, rtol=1e-5)
+
+    def test_recomputed_activations_have_the_same_bits(self):
+        for kind in MODELS:
+            for more in [[], ["--gradient-accumulation-steps", "2"], ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "3"]]:
+                kept = self.losses(kind, "many.bin", *more)
+                for granularity in ["selective", "full"]:
+                    with self.subTest(f"{kind} {more} {granularity}"):
+                        self.assertEqual(self.losses(kind, "many.bin", "--recompute", granularity, *more), kept)
 
     def test_the_rate_follows_its_schedule(self):
         # The rate is 0 at the end of a linear decay without a least rate, and in the first step of none: losses stand still.
@@ -94,7 +111,9 @@ class TrainTest(unittest.TestCase):
                            (["-o", "/nowhere/w.npz"], "there is no folder '/nowhere'"),
                            (["--min-lr", "1"], "between 0 and --lr"),
                            (["--freeze", "["], "freeze '['"),
-                           (["--zero", "3"], "is 0, 1 or 2"),
+                           (["--zero", "4"], "is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3"),
+                           (["--gradient-accumulation-steps", "0"], "is at least 1"),
+                           (["--recompute", "some"], "choose none, selective or full"),
                            (["--zero", "1", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
                            (["--logits", "nothing"], "name the logits")]:
             with self.subTest(part):

@@ -34,6 +34,15 @@ LAYOUTS = {
     "dp=2 ZeRO 1": ["--mesh", "dp=2", "--layout", "data", "--zero", "1"],
     "dp=3 ZeRO 2": ["--mesh", "dp=3", "--layout", "data", "--zero", "2"],
     "dp=2,tp=2 ZeRO 1": ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "1"],
+    "dp=3 ZeRO 3": ["--mesh", "dp=3", "--layout", "data", "--zero", "3"],
+    "dp=2,tp=2 ZeRO 3": ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "3"],
+    "recompute selective": ["--recompute", "selective"],
+    "recompute full": ["--recompute", "full"],
+    "dp=2,tp=2 recompute full": ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--recompute", "full"],
+    "2 micro-batches": ["--gradient-accumulation-steps", "2"],
+    "4 micro-batches, dp=2 ZeRO 3, full": ["--gradient-accumulation-steps", "4", "--mesh", "dp=2", "--layout", "data", "--zero", "3", "--recompute", "full"],
+    "2 micro-batches, dp=2,tp=2 ZeRO 1": ["--gradient-accumulation-steps", "2", "--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "1"],
+    "2 micro-batches, auto=2": ["--gradient-accumulation-steps", "2", "--mesh", "x=2", "--layout", "auto"],
 }
 BATCH, LENGTH, CLASSES = 4, 16, 101
 LAYOUT_LIMIT, JAX_LIMIT = 1e-5, 1e-4
@@ -47,7 +56,8 @@ def write_tokens(path: Path, samples: int) -> np.ndarray:
 
 def losses(folder: Path, data: Path, steps: int, *flags: str) -> np.ndarray:
     log = folder / "log.jsonl"
-    run_checked("train", folder / "model.onnx", "--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}", "--data", data, "--train-iters",
+    parts = int(flags[flags.index("--gradient-accumulation-steps") + 1]) if "--gradient-accumulation-steps" in flags else 1
+    run_checked("train", folder / "model.onnx", "--dim", f"batch={BATCH // parts}", "--dim", f"seq={LENGTH}", "--data", data, "--train-iters",
                 str(steps), "--weight-decay", "0.1", "--clip-grad", "0.5", "--log", log, "--json", *flags)
     return np.array([json.loads(line)["loss"] for line in log.read_text().splitlines()])
 

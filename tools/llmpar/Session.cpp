@@ -94,7 +94,6 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   compile.search = method.search;
   compile.training = method.training;
   compile.evaluation = method.evaluation;
-  compile.shardOptimizer = method.shardOptimizer;
   compile.cluster = method.isBaseline ? "" : options.cluster;
   if (!options.memory.empty() && !method.isBaseline) {
     llvm::Expected<int64_t> limit = memoryLimit(options);
@@ -126,7 +125,8 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
     return mlir::failure();
   });
   bool isOnnx = llvm::StringRef(options.model).ends_with(".onnx") || llvm::StringRef(options.model).ends_with(".gz");
-  if (!given.inputs.empty() && isOnnx) {
+  bool hasMicroBatches = method.training && method.training->step.accumulation > 1; // given are the rows of all
+  if (!given.inputs.empty() && isOnnx && !hasMicroBatches) {
     // Inputs without a name, or with one that is not the model's, count by position.
     std::optional<OnnxSignature> signature = readOnnxSignature(context, options.model);
     if (!signature) {

@@ -58,9 +58,8 @@ struct Method {
   bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
   rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
   bool search = false; ///< find a layout by search that has a rule too
-  std::optional<BuildTrainingStepOptions> training = std::nullopt;     ///< make the graph a training step
+  std::optional<TrainingOptions> training = std::nullopt;              ///< make the graph a training step
   std::optional<BuildEvaluationStepOptions> evaluation = std::nullopt; ///< make it a step of evaluation
-  bool shardOptimizer = false;                                     ///< CompileOptions::shardOptimizer
   std::function<bool(const Mesh &, const SolveProgress &)> progress = nullptr; ///< of a search; false stops it
   std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect = nullptr; ///< PlanLimits::inspect
 };

@@ -66,7 +66,6 @@ private:
     std::optional<Checkpoint> checkpoint;
     Method method{.mesh = options.mesh, .layout = options.layout, .missing = rt::Missing::StaysNull};
     method.training = trainingOptions(options);
-    method.shardOptimizer = options.zero > 0;
     if (!output.checkName(failure) || !openCheckpoint(checkpoint) || !readInputs(options, given, failure) ||
         !session.open(options, given, method, failure) || !inputs.find(session, tokens, failure) || !splitData())
       return false;

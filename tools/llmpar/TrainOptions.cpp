@@ -1,6 +1,7 @@
 //===- TrainOptions.cpp - The options of llmpar train -----------------------===//
 #include "TrainOptions.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 
 namespace llmpar::tool {
@@ -9,9 +10,12 @@ std::string problemWithTrainOptions(const Options &options) {
   auto isShare = [](double x) { return x >= 0 && x < 1; };
   if (options.data.empty())
     return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)";
-  if (options.zero < 0 || options.zero > 2)
-    return "--zero is 0, 1 or 2 (gradients and optimizer states; 1 and 2 are the same here): weights stay whole "
-           "between steps";
+  if (options.zero < 0 || options.zero > 3)
+    return "--zero is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3 (parameters too)";
+  if (options.accumulation < 1)
+    return "--gradient-accumulation-steps is at least 1";
+  if (!llvm::is_contained({"none", "selective", "full"}, options.recompute))
+    return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return "train takes an .onnx model: a program has no gradients";
   if (!options.planFile.empty())
@@ -41,7 +45,7 @@ std::string problemWithTrainOptions(const Options &options) {
   return "";
 }
 
-BuildTrainingStepOptions trainingOptions(const Options &options) {
+static BuildTrainingStepOptions stepOptions(const Options &options) {
   BuildTrainingStepOptions training;
   training.logits = options.logits;
   training.optimizer = options.optimizer;
@@ -56,9 +60,16 @@ BuildTrainingStepOptions trainingOptions(const Options &options) {
   training.momentum = options.momentum;
   training.weightDecay = options.weightDecay;
   training.clip = options.clip;
+  training.accumulation = options.accumulation;
   training.labelSmoothing = options.labelSmoothing;
   training.frozen.assign(options.frozen.begin(), options.frozen.end());
   return training;
+}
+
+TrainingOptions trainingOptions(const Options &options) {
+  return {.step = stepOptions(options),
+          .recompute = options.recompute == "none" ? "" : options.recompute,
+          .zeroStage = options.zero};
 }
 
 } // namespace llmpar::tool

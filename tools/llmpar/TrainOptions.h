@@ -3,14 +3,14 @@
 #define LLMPAR_TOOLS_TRAINOPTIONS_H
 
 #include "Commands.h"
-#include "llmpar/Training/Passes.h"
+#include "llmpar/Driver/Compile.h"
 
 namespace llmpar::tool {
 
 /// What is wrong with the options by themselves; "" if nothing.
 std::string problemWithTrainOptions(const Options &options);
 
-BuildTrainingStepOptions trainingOptions(const Options &options);
+TrainingOptions trainingOptions(const Options &options);
 
 } // namespace llmpar::tool
 

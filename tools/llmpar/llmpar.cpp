@@ -81,6 +81,8 @@ public:
     defaults.timeLimit = 60;
     defaults.trainSteps = 100;
     defaults.optimizer = "adamw";
+    defaults.accumulation = 1;
+    defaults.recompute = "none";
     defaults.rate = 1e-3;
     defaults.schedule = "constant";
     defaults.dataSharding = "random";

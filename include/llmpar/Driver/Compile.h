@@ -31,15 +31,21 @@ struct PlanLimits {
   std::function<void(mlir::ModuleOp, const PlanRequest &, FoundPlan &)> inspect;
 };
 
+/// How a graph becomes a training step.
+struct TrainingOptions {
+  BuildTrainingStepOptions step;
+  std::string recompute; ///< RecomputeOptions::granularity; empty: all activations are kept
+  int zeroStage = 0;     ///< 1 and 2: optimizer states are split over the data axis; 3: parameters too
+};
+
 struct CompileOptions {
   std::string mesh;                ///< "dp=2,tp=2"; empty: one device
   std::string layout = "single";   ///< single, data, tensor, hybrid by rule; auto, sequence, expert, gathered by search
   std::string cluster;             ///< name or file, for a layout by search; empty: as many CPU devices as the mesh has ranks
   bool search = false;             ///< find a layout by search that has a rule too
   PlanLimits plan;
-  std::optional<BuildTrainingStepOptions> training; ///< make the graph a training step
+  std::optional<TrainingOptions> training;              ///< make the graph a training step
   std::optional<BuildEvaluationStepOptions> evaluation; ///< make the graph a step of evaluation
-  bool shardOptimizer = false;     ///< of a training step: over the data axis (ZeRO stages 1 and 2)
   std::string planFile;            ///< replay this plan (Planning/PlanDocument.h) instead of choosing a layout
   std::string deviceConfiguration; ///< pin tensors as the model's multi-device annotations of this name say
   std::vector<std::string> pins;   ///< "name-pattern=[axis,-,...]"

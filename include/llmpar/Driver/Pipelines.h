@@ -8,6 +8,8 @@
 
 namespace llmpar {
 
+struct TrainingOptions;
+
 /// Which axes a named method uses.
 ///   single: no axis (and no mesh)   data: the batch over the axis   tensor: weights over the axis
 ///   hybrid: tensor over "tp" (or the last axis), data over "dp" (or the first other one)
@@ -21,11 +23,11 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 /// One function per phase of Phases.h that is made of passes.
 void buildSimplify(mlir::OpPassManager &pm);
 void buildFuse(mlir::OpPassManager &pm);
-void buildTrain(mlir::OpPassManager &pm, const BuildTrainingStepOptions &options);
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options);
 /// In the place of buildTrain.
 void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options);
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins,
-                 bool shardOptimizer = false);
+                 int zeroStage = 0);
 /// The layout phase of a search: what comes before planShardings, and behind it.
 void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins);
 void buildAfterPlan(mlir::OpPassManager &pm);

@@ -13,6 +13,9 @@ namespace llmpar {
 #define GEN_PASS_REGISTRATION
 #include "llmpar/Training/Passes.h.inc"
 
+/// On an op of llmpar-recompute: it computes what another op has computed before.
+inline constexpr llvm::StringLiteral recomputeAttribute = "llmpar.recompute";
+
 } // namespace llmpar
 
 #endif // LLMPAR_TRAINING_PASSES_H

@@ -12,6 +12,10 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     labels that count (and the norm of the gradient, if it is clipped). Every float weight that the logits depend on
     becomes state: its next value is a further result, with the weight's symbol as `llmpar.next`. What the optimizer
     keeps (`@w.m`, `@w.v`, `@w.velocity`, `@step`) are weights without a file: they begin as zeros.
+
+    With `gradient-accumulation-steps` the graph is that of one micro-batch. Inputs with a batch get the rows of all of
+    them; forward and backward of each micro-batch follow each other, and gradients are summed. The loss is still the
+    mean over all labels that count.
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
@@ -27,12 +31,28 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     Option<"momentum", "sgd-momentum", "double", "0.0", "momentum of sgd">,
     Option<"weightDecay", "weight-decay", "double", "0.0", "of parameters with two dimensions or more">,
     Option<"clip", "clip-grad", "double", "0.0", "largest norm of all gradients together; 0: no limit">,
+    Option<"accumulation", "gradient-accumulation-steps", "int64_t", "1", "micro-batches of a step">,
     Option<"labelSmoothing", "label-smoothing", "double", "0.0", "share of the target that all classes have">,
     ListOption<"frozen", "freeze", "std::string", "name patterns of weights that are not trained, beside tables of rotary positions and masks">,
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
   ];
 }
+def Recompute : TrainingPass<"llmpar-recompute"> {
+  let summary = "Compute activations again where the backward needs them, so that they do not live until then";
+  let description = [{
+    `full` (Chen et al., 2016) keeps the values at which the forward graph is cut in two, the residual stream between
+    blocks, and computes all others of a block again before its backward. The blocks are those that need the least
+    memory for what is kept and what the largest of them computes again.
 
+    `selective` (Korthikanti et al., 2022) computes again what costs little: elementwise ops, softmax, norms, and products
+    over the features of a head. Of all sets of values from which the backward's can be computed so, it keeps the one
+    with the fewest bytes: a minimum cut.
+
+    Values that do not depend on parameters (masks, tables of rotary positions) are kept. Ops that compute again have
+    `llmpar.recompute`, so that CSE does not merge them with the first ones.
+  }];
+  let options = [Option<"granularity", "granularity", "std::string", "\"selective\"", "selective or full">];
+}
 def BuildEvaluationStep : TrainingPass<"llmpar-build-evaluation-step"> {
   let summary = "Make @main a step of evaluation: sums of loss and of correct predictions";
   let description = [{

@@ -10,7 +10,7 @@ namespace llmpar {
 /// Of a graph that build-training-step or build-evaluation-step has made, before it is partitioned.
 struct StepSummary {
   int64_t classes = 0;                 ///< of the logits
-  double flops = 0;                    ///< of matrix products, forward and backward
+  double flops = 0;                    ///< of matrix products, forward and backward; not of what is computed again
   std::vector<std::string> parameters; ///< weights that become state and begin as a file says
 };
 
