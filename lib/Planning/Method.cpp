@@ -82,11 +82,16 @@ SmallVector<DimRole> DimRoles::ofFactors(Operation *op, const FactorRule &rule) 
 
 bool hasExperts(Block &body) { return !body.getOps<ExpertsOp>().empty(); }
 
+bool isOptimizer(Operation *op) { return isa<AdamOp, SgdOp>(op); }
+
+bool isTraining(Block &body) { return llvm::any_of(body, [](Operation &op) { return isOptimizer(&op); }); }
+
 bool allows(Method method, AxisId axis, DimRole role, bool isWeightFactor) {
   switch (method) {
   case Method::Single:
     return false;
   case Method::Data:
+  case Method::Zero:
   case Method::Gathered:
     return role == DimRole::Batch;
   case Method::Tensor:

@@ -20,7 +20,7 @@ namespace llmpar {
 char MethodDoesNotApply::ID;
 
 void MethodDoesNotApply::log(llvm::raw_ostream &os) const {
-  os << "the model has no mixture of experts: method 'expert' splits one, choose another, e.g. tensor or auto";
+  os << why << ": choose another method, e.g. tensor or auto";
 }
 
 llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method) {
@@ -29,7 +29,7 @@ llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method) {
   auto one = [&](llvm::StringRef name) { return llvm::SmallVector<Mesh>{Mesh{{{name.str(), ranks}}}}; };
   if (method == Method::Single)
     return {Mesh{}};
-  if (method == Method::Data || method == Method::Gathered)
+  if (method == Method::Data || method == Method::Zero || method == Method::Gathered)
     return one("dp");
   if (method == Method::Tensor)
     return one("tp");
@@ -190,7 +190,9 @@ llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(ModuleOp module, const PlanRequ
   if (!function || function.isExternal())
     return llvm::createStringError("no function @main with a body");
   if (request.method == Method::Expert && !hasExperts(function.getBody().front()))
-    return llvm::make_error<MethodDoesNotApply>();
+    return llvm::make_error<MethodDoesNotApply>("the model has no mixture of experts, which method 'expert' splits");
+  if (request.method == Method::Zero && !isTraining(function.getBody().front()))
+    return llvm::make_error<MethodDoesNotApply>("method 'zero' splits gradients and states, which only training has");
   llvm::SmallVector<Mesh> meshes = candidateMeshes(request.cluster, request.method);
   if (request.mesh)
     meshes = {*request.mesh};

@@ -20,7 +20,7 @@ static ArrayAttr shardingsAttr(ArrayRef<Sharding> shardings, const Mesh &mesh, M
 
 ShardingProblem::ShardingProblem(Block &body, Method method, const Mesh &mesh, const Cluster &cluster, bool splitAtRest,
                                  std::shared_ptr<GraphFacts> facts)
-    : body(body), costs_(mesh, cluster),
+    : body(body), method(method), costs_(mesh, cluster),
       strategies(facts ? std::move(facts) : std::make_shared<GraphFacts>(body), method, costs_, splitAtRest) {
   int64_t smallest = INT64_MAX;
   for (const DeviceGroup &group : cluster.devices)
@@ -30,9 +30,14 @@ ShardingProblem::ShardingProblem(Block &body, Method method, const Mesh &mesh, c
     position_[&op] = static_cast<int64_t>(position);
   for (BlockArgument argument : body.getArguments())
     addArgument(argument);
-  for (Operation &op : body)
-    if (isa<FactorOpInterface>(&op) && !llvm::all_of(op.getResults(), [&](Value v) { return strategies.free().contains(v); }))
+  for (Operation &op : body) {
+    if (!isa<FactorOpInterface>(&op) || llvm::all_of(op.getResults(), [&](Value v) { return strategies.free().contains(v); }))
+      continue;
+    if (strategies.free().isState(op.getResult(0)))
+      addState(cast<LoadWeightOp>(op));
+    else
       addOp(op, position_[&op]);
+  }
 }
 
 /// The last step that needs a value; a reshape's result is the same bytes.
@@ -105,6 +110,38 @@ void ShardingProblem::addArgument(BlockArgument argument) {
   problem_.nodes.push_back(std::move(plan));
 }
 
+/// What a state may rest as: what any user wants, but where the method says more. `zero` leaves a parameter to its other
+/// users and splits what only the optimizer reads; `gathered` splits all, down to what it leaves whole everywhere.
+ShardingProblem::ShardingList ShardingProblem::stateListOf(Value state) {
+  if (state.getDefiningOp()->hasAttr(LlmparDialect::kOutShardings))
+    return intern({costs_.intern(shardingOf(state, costs_.mesh()))});
+  llvm::SmallSetVector<ShardingId, 16> stepped, used;
+  for (OpOperand &use : state.getUses())
+    if (Operation *user = use.getOwner(); isa<FactorOpInterface>(user)) {
+      ShardingList wanted = tableOf(user, strategies.of(user)).operands[use.getOperandNumber()];
+      (isOptimizer(user) ? stepped : used).insert(wanted->begin(), wanted->end());
+    }
+  auto bytes = [&](ShardingId id) { return localBytes(costs_[id], typeOf(state), costs_.mesh()); };
+  bool splits = method == Method::Gathered || (method == Method::Zero && used.empty());
+  if (splits && !stepped.empty() && bytes(stepped.front()) >= smallestGatheredBytes) {
+    int64_t least = bytes(*llvm::min_element(stepped, [&](ShardingId a, ShardingId b) { return bytes(a) < bytes(b); }));
+    stepped.remove_if([&](ShardingId id) { return bytes(id) > least; });
+    return intern({stepped.begin(), stepped.end()});
+  }
+  if (method != Method::Zero || used.empty())
+    used.insert(stepped.begin(), stepped.end());
+  return intern({used.begin(), used.end()});
+}
+
+void ShardingProblem::addState(LoadWeightOp load) {
+  ShardingList list = stateListOf(load.getResult());
+  PlanNode plan{.name = "state " + load.getWeight().str(), .costs = std::vector<int64_t>(list->size(), 0), .memory = {}};
+  plan.memory.push_back({.lifetime = {0, steps()}, .bytes = bytesOf(list, typeOf(load.getResult()))});
+  stateOf[load.getWeight()] = nodeOf[load.getResult()] = static_cast<int>(nodes_.size());
+  nodes_.push_back({.value = load.getResult(), .op = nullptr, .strategies = nullptr, .shardings = list});
+  problem_.nodes.push_back(std::move(plan));
+}
+
 void ShardingProblem::addEdge(int from, int to, ShardingList have, ShardingList want, RankedTensorType type,
                               const std::vector<TokenRouting> *routing, bool isOfTarget) {
   auto [it, isNew] = matrices.try_emplace({have, want, type.getAsOpaquePointer(), routing, isOfTarget}, static_cast<int>(problem_.matrices.size()));
@@ -137,12 +174,13 @@ static bool isReturnedByBlocks(Value value) {
   });
 }
 
-/// True for the next value of a state, which takes the state's own place.
-static bool isNextState(Value value) {
-  return llvm::any_of(returnsOf(value), [](OpOperand &use) {
-    auto function = cast<func::FuncOp>(use.getOwner()->getParentOp());
-    return bool(function.getResultAttr(use.getOperandNumber(), LlmparDialect::kNext));
-  });
+/// The symbol of the state whose next value this is; null if it is none. It takes the state's own place.
+static FlatSymbolRefAttr nextOf(Value value) {
+  for (OpOperand &use : returnsOf(value))
+    if (auto symbol = cast<func::FuncOp>(use.getOwner()->getParentOp())
+                          .getResultAttrOfType<FlatSymbolRefAttr>(use.getOperandNumber(), LlmparDialect::kNext))
+      return symbol;
+  return {};
 }
 
 void ShardingProblem::addOp(Operation &op, int64_t position) {
@@ -156,7 +194,7 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
     if (!isKept(cast<OpResult>(result)))
       ofResults.end = std::max(ofResults.end, lastUse(result));
   plan.memory.reserve(4);
-  bool inPlace = llvm::all_of(op.getResults(), isNextState);
+  bool inPlace = llvm::all_of(op.getResults(), nextOf);
   for (auto [lifetime, bytes] : {std::pair(always, &table.weightBytes), std::pair(now, &table.gatheredBytes),
                                  std::pair(now, &table.scratchBytes), std::pair(ofResults, &table.resultBytes)})
     if (!bytes->empty() && !(inPlace && bytes == &table.resultBytes))
@@ -176,7 +214,11 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
   }
   for (OpResult result : op.getResults()) {
     nodeOf[result] = index;
-    if (isKept(result))
+    if (FlatSymbolRefAttr symbol = nextOf(result))
+      if (auto state = stateOf.find(symbol.getValue()); state != stateOf.end())
+        addEdge(index, state->second, table.results[result.getResultNumber()], nodes_[state->second].shardings, typeOf(result), nullptr, false);
+    bool isOnlyNext = nextOf(result) && result.hasOneUse();
+    if (isKept(result) && !isOnlyNext)
       addKept(result, index, table, position);
   }
 }
@@ -210,7 +252,7 @@ void ShardingProblem::addKept(OpResult value, int opNode, const OpTable &produce
   Lifetime lifetime{2 * position + 1, std::max(2 * position + 2, lastUse(value))};
   if (isReturnedByBlocks(value))
     lifetime = {0, steps()};
-  if (!isa<ReshapeOp>(value.getOwner()) && !isNextState(value)) // neither has bytes of its own
+  if (!isa<ReshapeOp>(value.getOwner()) && !nextOf(value)) // neither has bytes of its own
     plan.memory.push_back({.lifetime = lifetime, .bytes = bytesOf(list, typeOf(value))});
   int index = static_cast<int>(nodes_.size());
   addEdge(opNode, index, natural, list, typeOf(value), producer.routing.empty() ? nullptr : &producer.routing, false);
@@ -228,8 +270,21 @@ void ShardingProblem::apply(const Plan &plan) {
     }
     const Strategy &strategy = (*node.strategies)[choice];
     setFactorShardings(node.op, strategies.rules().of(node.op), strategy.factors, mesh);
-    if (!strategy.rest.empty())
-      node.op->setAttr(LlmparDialect::kRestShardings, shardingsAttr(strategy.rest, mesh, node.op->getContext()));
+    std::vector<Sharding> rest = strategy.rest;
+    for (OpOperand &operand : node.op->getOpOperands()) { // a state that is gathered is gathered for this op alone
+      if (!strategies.free().isState(operand.get()))
+        continue;
+      int state = nodeOf.lookup(operand.get());
+      ShardingId resting = (*nodes_[state].shardings)[plan.choice[state]];
+      if (resting == strategy.operands[operand.getOperandNumber()])
+        continue;
+      if (rest.empty())
+        for (ShardingId wanted : strategy.operands)
+          rest.push_back(costs_[wanted]);
+      rest[operand.getOperandNumber()] = costs_[resting];
+    }
+    if (!rest.empty())
+      node.op->setAttr(LlmparDialect::kRestShardings, shardingsAttr(rest, mesh, node.op->getContext()));
   }
 }
 

@@ -5,6 +5,7 @@
 #include "llmpar/Planner/PlanProblem.h"
 #include "llmpar/Planning/OpCosts.h"
 #include "llvm/ADT/SmallVectorExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -13,15 +14,25 @@ namespace llmpar {
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 FreeValues::FreeValues(Block &body) {
+  llvm::StringSet<> mutableWeights; // a symbol look-up for each load would be quadratic
+  for (auto weight : body.getParentOp()->getParentOfType<ModuleOp>().getOps<WeightOp>())
+    if (weight->hasAttr(LlmparDialect::kMutable))
+      mutableWeights.insert(weight.getSymName());
   for (Operation &op : body) {
-    bool isPinned = op.hasAttr(LlmparDialect::kOutShardings);
-    if (!isa<FactorOpInterface>(&op) || isPinned || !llvm::all_of(op.getOperands(), [&](Value v) { return contains(v); }))
+    if (!isa<FactorOpInterface>(&op))
       continue;
-    bool fromWeight = isa<LoadWeightOp>(&op) || llvm::any_of(op.getOperands(), [&](Value v) { return isWeight(v); });
+    auto load = dyn_cast<LoadWeightOp>(&op);
+    bool isState = load && mutableWeights.contains(load.getWeight());
+    bool isFree = !isState && !op.hasAttr(LlmparDialect::kOutShardings) && llvm::all_of(op.getOperands(), [&](Value v) { return contains(v); });
+    bool ofWeights = load || (llvm::any_of(op.getOperands(), [&](Value v) { return isOfWeights(v); }) &&
+                              llvm::all_of(op.getOperands(), [&](Value v) { return isOfWeights(v) || contains(v); }));
     for (Value result : op.getResults()) {
-      all.insert(result);
-      if (fromWeight)
+      if (isFree)
+        all.insert(result);
+      if (ofWeights)
         weights.insert(result);
+      if (isState)
+        states.insert(result);
     }
   }
 }
@@ -57,9 +68,9 @@ int GraphFacts::classOf(Operation *op) {
   MatmulOp divided = softmax ? productOver(softmax) : MatmulOp();
   std::vector<int64_t> key = {rules.kindOf(op), divided ? rules.kindOf(divided) : -1};
   for (auto [value, tensor] : llvm::zip(op->getOperands(), rule.operands)) {
-    key.push_back(free.contains(value) + free.isWeight(value));
+    key.push_back(2 * free.contains(value) + free.isOfWeights(value));
     for (const auto &list : tensor)
-      if (free.isWeight(value) && !list.empty())
+      if (free.isOfWeights(value) && !list.empty())
         kind.isWeightFactor[list.front()] = true;
   }
   for (size_t factor = 0; factor < rule.factors.size(); ++factor) {
@@ -129,9 +140,6 @@ Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const Fa
   strategy.cost = kernelCost({op, pricing.flops, operands, results, rightIsWeight}, costs);
   return strategy;
 }
-
-/// Weights below this stay whole: gathering a bias costs a latency and saves nothing.
-static constexpr int64_t smallestGatheredBytes = 1 << 16;
 
 /// The same strategy with weights split at rest over those of `axes` (a bit set) that do not split them in use, on
 /// their longest dimension; none if no weight can be.
@@ -218,7 +226,10 @@ StrategySet Strategies::makeSet(Operation *op, const OpClass &kind) {
   }
   StrategySet set;
   Pricing pricing{FlopCount(op), nullptr};
-  auto allowed = [&](AxisId axis, int factor) { return allows(method, axis, kind.roles[factor], kind.isWeightFactor[factor]); };
+  bool splitsStates = (method == Method::Zero || method == Method::Gathered) && isOptimizer(op);
+  auto allowed = [&](AxisId axis, int factor) {
+    return splitsStates || allows(method, axis, kind.roles[factor], kind.isWeightFactor[factor]);
+  };
   forEachSplit(costs.mesh(), 0, steps, chosen, allowed, [&] {
     FactorShardings split = chosen;
     for (DimSharding &dim : split)

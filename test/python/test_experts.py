@@ -165,7 +165,7 @@ class ExpertsTest(PlansTest):
 
     def test_a_model_without_experts_is_refused(self):
         message = self.fails("plan", "mlp.onnx", "--dim", "batch=4", "--cluster", "cpu-2", "--method", "expert", code=COMPILE)
-        self.assertIn("the model has no mixture of experts: method 'expert' splits one, choose another, e.g. tensor or auto", message)
+        self.assertIn("the model has no mixture of experts, which method 'expert' splits: choose another method, e.g. tensor or auto", message)
 
     def test_megatron_gets_the_degree_of_expert_parallelism(self):
         text = self.llmpar("export", "unrolled/model.onnx", "--dim", f"batch={BATCH}", "--layout", "expert", "--mesh", "ep=2", "--to", "megatron", "-o", "-").stdout

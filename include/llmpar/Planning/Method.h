@@ -17,7 +17,8 @@ enum class Method : uint8_t {
   Tensor,   ///< features, heads, vocabulary
   Sequence, ///< the sequence; anything but the batch where no weight is involved (attention); weights are whole
   Expert,   ///< the experts of mixtures, always; elsewhere the tokens, as batch or sequence, over the same axis
-  Gathered, ///< as Data, with weights split at rest and gathered for use
+  Zero,     ///< as Data, with gradients and the states of the optimizer split (ZeRO 1 and 2); of training
+  Gathered, ///< as Data, with weights split at rest and gathered for use; in training the states too (ZeRO 3)
   Hybrid,   ///< the first axis as Data, the others as Tensor
   Auto,     ///< anything
 };
@@ -32,6 +33,7 @@ inline constexpr MethodName methodNames[] = {
     {Method::Tensor, "tensor", "features, heads and vocabulary split"},
     {Method::Sequence, "sequence", "the sequence split, weights whole"},
     {Method::Expert, "expert", "experts split, tokens split over the same devices and sent to their experts"},
+    {Method::Zero, "zero", "the batch split, gradients and optimizer states split (ZeRO 1 and 2)"},
     {Method::Gathered, "gathered", "the batch split, weights split at rest and gathered for use"},
     {Method::Hybrid, "hybrid", "the batch over the first axis, features over the others"},
     {Method::Auto, "auto", "the cheapest of all splits"},
@@ -58,6 +60,11 @@ private:
 
 /// True if a function has a mixture of experts (llmpar.experts), which Method::Expert needs.
 bool hasExperts(mlir::Block &body);
+
+/// True for the op that steps a parameter.
+bool isOptimizer(mlir::Operation *op);
+/// True if steps change weights of a function, which Method::Zero needs.
+bool isTraining(mlir::Block &body);
 
 /// True if `axis` may split a factor of this role; `isWeightFactor`: a weight of the op has it.
 bool allows(Method method, AxisId axis, DimRole role, bool isWeightFactor);

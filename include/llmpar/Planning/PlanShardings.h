@@ -59,6 +59,8 @@ llvm::SmallVector<Mesh> candidateMeshes(const Cluster &cluster, Method method);
 /// The error of a method that splits something that the model does not have: expert without a mixture of experts.
 struct MethodDoesNotApply : llvm::ErrorInfo<MethodDoesNotApply> {
   static char ID;
+  std::string why; ///< what the model lacks
+  explicit MethodDoesNotApply(std::string why) : why(std::move(why)) {}
   void log(llvm::raw_ostream &os) const override;
   std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
 };

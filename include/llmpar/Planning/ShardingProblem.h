@@ -3,7 +3,9 @@
 //   node of an input       its shardings, at no cost
 //   node of an op          its strategies: kernel time; weights live always, results until their last use
 //   node of a value        the sharding it is kept in, where several ops (or the caller) use it
-//   edges                  collectives between the sharding that is there and the one that is needed
+//   node of a state        the sharding in which a weight that steps change rests between them
+//   edges                  collectives between the sharding that is there and the one that is needed; a state's next
+//                          value comes back to its node
 //
 // Memory is counted in steps of two per op: at 2i op i runs, at 2i + 1 its kept results are resharded. What every block
 // returns, as its cache, counts in all steps; the next value of a state takes the state's place.
@@ -47,11 +49,13 @@ public:
 
 private:
   mlir::Block &body;
+  Method method;
   ReshardCosts costs_;
   Strategies strategies;
   PlanProblem problem_;
   std::vector<Node> nodes_;
   llvm::DenseMap<mlir::Operation *, int64_t> position_;
+  llvm::StringMap<int> stateOf;            ///< by the weight's symbol
   llvm::DenseMap<mlir::Value, int> nodeOf; ///< input, or op of a result, or kept value: where users take it from
   std::set<std::vector<ShardingId>> lists;
   ShardingList intern(std::vector<ShardingId> ids) { return &*lists.insert(std::move(ids)).first; }
@@ -73,6 +77,8 @@ private:
 
   const std::vector<int64_t> &bytesOf(ShardingList list, mlir::RankedTensorType type);
   void addArgument(mlir::BlockArgument argument);
+  void addState(LoadWeightOp load);
+  ShardingList stateListOf(mlir::Value state);
   void addOp(mlir::Operation &op, int64_t position);
   void addKept(mlir::OpResult value, int opNode, const OpTable &producer, int64_t position);
   ShardingList keptListOf(mlir::OpResult value, ShardingList natural);

@@ -30,16 +30,24 @@ struct Strategy {
   int64_t scratchBytes = 0;   ///< inside an op that is computed by parts
   int64_t resultBytes = 0;
 };
+/// Weights below this stay whole: gathering a bias costs a latency and saves nothing.
+inline constexpr int64_t smallestGatheredBytes = 1 << 16;
+
 using StrategySet = std::vector<Strategy>;
 
-/// Values that depend on no input: each user gets them sharded as it likes, at no cost in a step.
+/// Values that depend on no input and on nothing that steps change: each user gets them sharded as it likes, at no cost
+/// in a step. A weight that steps change (`llmpar.mutable`) rests in one sharding: it has a node of its own.
 struct FreeValues {
   explicit FreeValues(mlir::Block &body);
   bool contains(mlir::Value value) const { return all.contains(value); }
-  bool isWeight(mlir::Value value) const { return weights.contains(value); }
+  /// Computed from weights alone, free or not.
+  bool isOfWeights(mlir::Value value) const { return weights.contains(value); }
+  bool isWeight(mlir::Value value) const { return contains(value) && isOfWeights(value); }
+  /// The load of a weight that steps change.
+  bool isState(mlir::Value value) const { return states.contains(value); }
 
 private:
-  llvm::DenseSet<mlir::Value> all, weights;
+  llvm::DenseSet<mlir::Value> all, weights, states;
 };
 
 /// Ops with the same ways to be split, on every mesh.
