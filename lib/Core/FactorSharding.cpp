@@ -24,10 +24,12 @@ Sharding operandSharding(const FactorRule &rule, int operand, llvm::ArrayRef<int
 Sharding resultSharding(const FactorRule &rule, int result, llvm::ArrayRef<int64_t> shape,
                         const FactorShardings &factors, const Mesh &mesh) {
   Sharding sharding = tensorSharding(rule, rule.results[result], shape, factors, mesh);
-  for (auto [factor, chosen] : llvm::zip(rule.factors, factors))
-    if (isReduction(factor.kind))
-      for (AxisId axis : chosen.axes)
+  for (auto [index, factor] : llvm::enumerate(rule.factors)) {
+    bool isOwn = FactorRule::dimOf(rule.results[result], static_cast<int>(index)) >= 0; // then it holds a part of it
+    if (isReduction(factor.kind) && !isOwn)
+      for (AxisId axis : factors[index].axes)
         sharding.partial.push_back({axis, factor.kind});
+  }
   normalize(sharding, shape, mesh);
   return sharding;
 }

@@ -42,6 +42,8 @@ constexpr NamedClass kernels[] = {
     {"slice", KernelClass::Move},
     {"concat", KernelClass::Move},
     {"pad", KernelClass::Move},
+    {"attention", KernelClass::Matmul},
+    {"attention_grad", KernelClass::Matmul},
     {"weight_grad", KernelClass::Matmul},
     {"unary_grad", KernelClass::Elementwise},
     {"adam", KernelClass::Elementwise},

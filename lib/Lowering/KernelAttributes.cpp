@@ -95,6 +95,9 @@ KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, in
       .Case([&](ExpertsOp o) {
         out.add(code(unaryKind(o.getKind()))).real(real(o.getAlpha())).real(real(o.getBeta()));
       })
+      .Case<AttentionOp, AttentionGradOp>([&](auto o) {
+        out.add(o.getZeroEmpty(), o.getTransposeK()).real(real(o.getScale())).real(real(o.getFill()));
+      })
       .Case([&](ReduceOp o) { out.add(code(reduceKind(o.getKind())), o.getKeepDims()).list(o.getAxes()); })
       .Case([&](SoftmaxOp o) { out.add(o.getAxis(), o.getLog()); })
       .Case([&](LayerNormOp o) { out.add(o.getAxis()).real(real(o.getEpsilon())); })

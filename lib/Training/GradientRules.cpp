@@ -36,9 +36,25 @@ static LogicalResult matmulGradients(MatmulOp op, GradientContext &g) {
   return success();
 }
 
+static LogicalResult attentionGradients(AttentionOp op, GradientContext &g) {
+  if (g.dy(1))
+    return g.refuse("the loss depends on its second result");
+  for (unsigned operand = 3; operand < op->getNumOperands(); ++operand)
+    if (g.needs(operand))
+      return g.refuse("a mask that is trained needs the scores: leave attention as it is");
+  auto gradients = AttentionGradOp::create(g.builder, g.loc, op.getQ(), op.getK(), op.getV(), op.getResult(),
+                                           op.getLse(), g.dy(), op.getMasks(), op.getScaleAttr(), op.getFillAttr(),
+                                           op.getZeroEmptyAttr(), op.getTransposeKAttr());
+  for (unsigned operand : {0, 1, 2})
+    g.add(operand, gradients->getResult(operand));
+  return success();
+}
+
 LogicalResult addGradients(Operation *op, GradientContext &g) {
   if (auto matmul = dyn_cast<MatmulOp>(op))
     return matmulGradients(matmul, g);
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return attentionGradients(attention, g);
   for (auto family : {elementwiseGradients, rowGradients, indexingGradients})
     if (std::optional<LogicalResult> result = family(op, g))
       return *result;

@@ -197,3 +197,27 @@ func.func @concat_joins_equal_shapes(%x: tensor<2x3xf32>, %y: tensor<4x5xf32>) {
   %0 = llmpar.concat %x, %y {axis = 1 : i64} : (tensor<2x3xf32>, tensor<4x5xf32>) -> tensor<2x8xf32>
   return
 }
+
+// -----
+
+func.func @attention_needs_heads_that_divide(%q: tensor<6x4x2xf32>, %k: tensor<4x5x2xf32>, %v: tensor<4x5x3xf32>) {
+  // expected-error @below {{operands of types 'tensor<6x4x2xf32>', 'tensor<4x5x2xf32>' and 'tensor<4x5x3xf32>': q [.., m, d], k [.., n, d] and v [.., n, e] of one float type are needed, whose leading dimensions in k and v divide those of q}}
+  %0:2 = llmpar.attention %q, %k, %v {scale = 1.0, fill = 0.0} : (tensor<6x4x2xf32>, tensor<4x5x2xf32>, tensor<4x5x3xf32>) -> (tensor<6x4x3xf32>, tensor<6x4xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_needs_masks_that_broadcast(%q: tensor<6x4x2xf32>, %k: tensor<6x5x2xf32>, %v: tensor<6x5x3xf32>, %mask: tensor<5x4xi1>) {
+  // expected-error @below {{mask of type 'tensor<5x4xi1>': floats or i1 that broadcast to 'tensor<6x4x5xi1>' are needed}}
+  %0:2 = llmpar.attention %q, %k, %v masks %mask {scale = 1.0, fill = 0.0} : (tensor<6x4x2xf32>, tensor<6x5x2xf32>, tensor<6x5x3xf32>, tensor<5x4xi1>) -> (tensor<6x4x3xf32>, tensor<6x4xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_needs_what_attention_gave(%q: tensor<6x4x2xf32>, %k: tensor<6x5x2xf32>, %v: tensor<6x5x3xf32>, %y: tensor<6x4x3xf32>, %lse: tensor<4xf32>) {
+  // expected-error @below {{y, lse or dy of type 'tensor<4xf32>', expected 'tensor<6x4xf32>'}}
+  %0:3 = llmpar.attention_grad %q, %k, %v, %y, %lse, %y {scale = 1.0, fill = 0.0} : (tensor<6x4x2xf32>, tensor<6x5x2xf32>, tensor<6x5x3xf32>, tensor<6x4x3xf32>, tensor<4xf32>, tensor<6x4x3xf32>) -> (tensor<6x4x2xf32>, tensor<6x5x2xf32>, tensor<6x5x3xf32>)
+  return
+}

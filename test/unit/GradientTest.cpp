@@ -26,6 +26,11 @@ bool isFloatType(mlir::Value value) {
   return mlir::isa<mlir::FloatType>(mlir::cast<mlir::RankedTensorType>(value.getType()).getElementType());
 }
 
+/// What an op gives for the use of its own gradient alone.
+bool isByproduct(mlir::OpResult result) {
+  return mlir::isa<CrossEntropyOp, AttentionOp>(result.getOwner()) && result.getResultNumber() == 1;
+}
+
 using Values = llvm::DenseMap<mlir::Value, Tensor>;
 
 /// Runs the ops of a block on the reference kernels, from the values of its arguments.
@@ -80,7 +85,7 @@ struct Differentiated {
     builder.setInsertionPoint(body.getTerminator());
     // Gradients of sum(result * seed), of all results together.
     for (auto [result, seed] : llvm::zip(op->getResults(), seeds)) {
-      if (!seed || (mlir::isa<CrossEntropyOp>(op) && result.getResultNumber() == 1))
+      if (!seed || isByproduct(result))
         continue;
       auto found = gradientsOf(builder, result, seed, inputs);
       failed |= mlir::failed(found);
@@ -188,7 +193,7 @@ private:
     llvm::cantFail(interpret(graph.function, values));
     double sum = 0;
     for (auto [result, seed] : llvm::zip(graph.op->getResults(), graph.seeds))
-      if (seed && !(mlir::isa<CrossEntropyOp>(graph.op) && result.getResultNumber() == 1))
+      if (seed && !isByproduct(result))
         sum += dot(values[result], values[seed]);
     return sum;
   }
@@ -217,6 +222,7 @@ constexpr Refusal refusals[] = {
     {"llmpar.pool", "'pool' is not supported"},
     {"llmpar.experts", "'experts' is not supported"},
     {"llmpar.unary_grad", "is not supported"},
+    {"llmpar.attention_grad", "is not supported"},
     {"llmpar.weight_grad", "is not supported"},
     {"llmpar.softmax_grad", "is not supported"},
     {"llmpar.norm_grad", "is not supported"},
@@ -229,6 +235,7 @@ constexpr Refusal refusals[] = {
 };
 /// Cases of an op that has a gradient in other cases.
 constexpr Refusal refusedCases[] = {
+    {"attention_with_a_bias", "a mask that is trained"},
     {"gather_nd_of_batches", "batch dimensions"},
     {"layer_norm_with_a_scale_for_each_row", "differs from row to row"},
     {"pad_above_by_reflection", "padding with a constant"},

@@ -356,7 +356,33 @@ func.func @pad_of_f16(%x: tensor<3x5xf16>) {
   return
 }
 
+//===-- Attention
+func.func @attention(%q: tensor<2x3x5x7xf32>, %k: tensor<2x3x4x7xf32>, %v: tensor<2x3x4x5xf32>, %mask: tensor<2x1x5x4xi1>) {
+  %0:2 = llmpar.attention %q, %k, %v masks %mask {scale = 0.4, fill = -2.0} : (tensor<2x3x5x7xf32>, tensor<2x3x4x7xf32>, tensor<2x3x4x5xf32>, tensor<2x1x5x4xi1>) -> (tensor<2x3x5x5xf32>, tensor<2x3x5xf32>)
+  return
+}
+func.func @attention_with_a_bias(%q: tensor<3x5x7xf32>, %k: tensor<3x7x4xf32>, %v: tensor<3x4x2xf32>, %bias: tensor<5x1xf32>, %mask: tensor<1x1x4xi1>) {
+  %0:2 = llmpar.attention %q, %k, %v masks %bias, %mask {scale = 0.4, fill = 0xFFF0000000000000 : f64, zero_empty = true, transpose_k = true} : (tensor<3x5x7xf32>, tensor<3x7x4xf32>, tensor<3x4x2xf32>, tensor<5x1xf32>, tensor<1x1x4xi1>) -> (tensor<3x5x2xf32>, tensor<3x5xf32>)
+  return
+}
+func.func @attention_of_groups(%q: tensor<6x3x2xf32>, %k: tensor<3x5x2xf32>, %v: tensor<3x5x3xf32>) {
+  %0:2 = llmpar.attention %q, %k, %v {scale = 0.7, fill = 0.0} : (tensor<6x3x2xf32>, tensor<3x5x2xf32>, tensor<3x5x3xf32>) -> (tensor<6x3x3xf32>, tensor<6x3xf32>)
+  return
+}
+func.func @attention_of_one_key_head(%q: tensor<3x5x3x2xf32>, %k: tensor<3x1x5x2xf32>, %v: tensor<1x5x5x3xf32>) {
+  %0:2 = llmpar.attention %q, %k, %v {scale = 0.7, fill = 0.0} : (tensor<3x5x3x2xf32>, tensor<3x1x5x2xf32>, tensor<1x5x5x3xf32>) -> (tensor<3x5x3x3xf32>, tensor<3x5x3xf32>)
+  return
+}
+
 //===-- Training
+func.func @attention_grad(%q: tensor<2x3x5x7xf32>, %k: tensor<2x3x4x7xf32>, %v: tensor<2x3x4x5xf32>, %y: tensor<2x3x5x5xf32>, %lse: tensor<2x3x5xf32>, %dy: tensor<2x3x5x5xf32>, %mask: tensor<2x1x5x4xi1>) {
+  %0:3 = llmpar.attention_grad %q, %k, %v, %y, %lse, %dy masks %mask {scale = 0.4, fill = -2.0} : (tensor<2x3x5x7xf32>, tensor<2x3x4x7xf32>, tensor<2x3x4x5xf32>, tensor<2x3x5x5xf32>, tensor<2x3x5xf32>, tensor<2x3x5x5xf32>, tensor<2x1x5x4xi1>) -> (tensor<2x3x5x7xf32>, tensor<2x3x4x7xf32>, tensor<2x3x4x5xf32>)
+  return
+}
+func.func @attention_grad_of_groups(%q: tensor<6x3x2xf32>, %k: tensor<1x2x5xf32>, %v: tensor<3x5x3xf32>, %y: tensor<6x3x3xf32>, %lse: tensor<6x3xf32>, %dy: tensor<6x3x3xf32>) {
+  %0:3 = llmpar.attention_grad %q, %k, %v, %y, %lse, %dy {scale = 0.7, fill = 0.0, transpose_k = true} : (tensor<6x3x2xf32>, tensor<1x2x5xf32>, tensor<3x5x3xf32>, tensor<6x3x3xf32>, tensor<6x3xf32>, tensor<6x3x3xf32>) -> (tensor<6x3x2xf32>, tensor<1x2x5xf32>, tensor<3x5x3xf32>)
+  return
+}
 func.func @unary_grad(%x: tensor<3x5xf32>, %dy: tensor<3x5xf32>) {
   %0 = llmpar.unary_grad "gelu" %x, %dy : (tensor<3x5xf32>, tensor<3x5xf32>) -> tensor<3x5xf32>
   return

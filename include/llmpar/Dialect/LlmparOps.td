@@ -149,6 +149,25 @@ def ExpertsOp : InferredFactorOp<"experts", ""> {
   let hasVerifier = 1;
 }
 
+def AttentionOp : InferredFactorOp<"attention", "", "2 ... m n d + 2 ... m n e"> {
+  let summary = "scaled dot-product attention without its scores in memory: softmax(scale q k' and masks) v";
+  let description = [{
+    q [.., m, d], k [.., n, d] (or [.., d, n] if `transpose_k`) and v [.., n, e] give [.., m, e], and the log of the
+    softmax's sum of each row, [.., m], in f32 (f64 for f64). Leading dimensions of k and v divide those of q:
+    head h of q reads head h / (H / K) of k. Masks broadcast to [.., m, n] and are applied in order: a float is added to
+    the scores, a bool that is false replaces them with `fill`. A row whose softmax is NaN (no key is allowed) gives NaN,
+    or 0 if `zero_empty`.
+    Rule: "... m d, ... n d, ... n e, ... m n -> ... m e, ... m ; whole(n) whole(d)".
+  }];
+  let arguments = (ins AnyRanked:$q, AnyRanked:$k, AnyRanked:$v, Variadic<AnyRanked>:$masks, F64Attr:$scale,
+                       F64Attr:$fill, DefaultValuedAttr<BoolAttr, "false">:$zero_empty,
+                       DefaultValuedAttr<BoolAttr, "false">:$transpose_k);
+  let results = (outs AnyRanked:$result, AnyRanked:$lse);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v (`masks` $masks^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
 //===-- Reductions and normalisation ------------------------------------------===//
 
 def ReduceOp : InferredFactorOp<"reduce", "", "x"> {

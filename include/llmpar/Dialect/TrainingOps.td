@@ -61,6 +61,22 @@ def SliceGradOp : FactorOp<"slice_grad", ""> {
   let hasVerifier = 1;
 }
 
+def AttentionGradOp : InferredFactorOp<"attention_grad", "", "6 ... m n d + 4 ... m n e"> {
+  let summary = "gradients of `attention` with respect to q, k and v, from its results y and lse; scores are computed again";
+  let description = [{
+    With p = exp(scores - lse) and ds = p (dy v' - sum(dy y)): dv = p' dy, dq = scale ds k, dk = scale ds' q. Heads of q
+    that share one of k or v are summed. Rule: as of `attention`; dk and dv are sums over m, dq and dk over e.
+  }];
+  let arguments = (ins AnyRanked:$q, AnyRanked:$k, AnyRanked:$v, AnyRanked:$y, AnyRanked:$lse, AnyRanked:$dy,
+                       Variadic<AnyRanked>:$masks, F64Attr:$scale, F64Attr:$fill,
+                       DefaultValuedAttr<BoolAttr, "false">:$zero_empty,
+                       DefaultValuedAttr<BoolAttr, "false">:$transpose_k);
+  let results = (outs AnyRanked:$dq, AnyRanked:$dk, AnyRanked:$dv);
+  let assemblyFormat = [{
+    $q `,` $k `,` $v `,` $y `,` $lse `,` $dy (`masks` $masks^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+
 //===-- Loss ---------------------------------------------------------------------===//
 
 def CrossEntropyOp : InferredFactorOp<"cross_entropy", "", "4 ... v"> {

@@ -150,6 +150,9 @@ std::string checkKernel(KernelId kernel, const KernelCall &call) {
     return checkMatmul(call);
   case KernelId::experts:
     return checkExperts(call);
+  case KernelId::attention:
+  case KernelId::attention_grad:
+    return checkAttention(kernel, call);
   case KernelId::reduce:
     return checkReduce(call);
   case KernelId::softmax:

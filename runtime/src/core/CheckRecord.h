@@ -28,6 +28,9 @@ std::string checkIndexingKernel(KernelId kernel, const KernelCall &call);
 /// The same for gradients, losses and optimizer steps.
 std::string checkTrainingKernel(KernelId kernel, const KernelCall &call);
 
+/// The same for attention and its gradient.
+std::string checkAttention(KernelId kernel, const KernelCall &call);
+
 /// The same for convolution and pooling.
 std::string checkWindowKernel(KernelId kernel, const KernelCall &call);
 

@@ -16,6 +16,8 @@ KernelFn findCpuKernel(KernelId id) {
     LLMPAR_FAST(experts)
     LLMPAR_FAST(conv)
     LLMPAR_FAST(pool)
+    LLMPAR_FAST(attention)
+    LLMPAR_FAST(attention_grad)
     LLMPAR_FAST(softmax)
     LLMPAR_FAST(layer_norm)
     LLMPAR_FAST(rms_norm)

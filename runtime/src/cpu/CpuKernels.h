@@ -28,6 +28,9 @@ Status experts(const KernelCall &call);
 // Convolution.cpp
 Status conv(const KernelCall &call);
 Status pool(const KernelCall &call);
+// Attention.cpp
+Status attention(const KernelCall &call);
+Status attention_grad(const KernelCall &call);
 // Normalization.cpp
 Status softmax(const KernelCall &call);
 Status layer_norm(const KernelCall &call);

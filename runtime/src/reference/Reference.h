@@ -23,6 +23,9 @@ Status conv(const KernelCall &call);
 Status pool(const KernelCall &call);
 // Experts.cpp
 Status experts(const KernelCall &call);
+// Attention.cpp
+Status attention(const KernelCall &call);
+Status attention_grad(const KernelCall &call);
 // Normalization.cpp
 Status softmax(const KernelCall &call);
 Status layer_norm(const KernelCall &call);
