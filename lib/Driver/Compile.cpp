@@ -48,10 +48,7 @@ public:
     }
     auto phase = [&](llvm::StringRef name, auto build) { return !wants(name) || mlir::succeeded(passes(name, build)); };
     bool isStep = options.training || options.evaluation;
-    auto fuse = [&](mlir::OpPassManager &pm) { // what it makes has no gradient, and other weights
-      if (!isStep)
-        buildFuse(pm);
-    };
+    auto fuse = [&](mlir::OpPassManager &pm) { buildFuse(pm, isStep); };
     auto step = [&](mlir::OpPassManager &pm) {
       if (options.training)
         buildTrain(pm, *options.training);

@@ -49,8 +49,13 @@ void buildSimplify(mlir::OpPassManager &pm) {
   pm.addPass(mlir::createSymbolDCEPass());
 }
 
-void buildFuse(mlir::OpPassManager &pm) {
-  pm.addPass(createRaiseExperts());
+void buildFuse(mlir::OpPassManager &pm, bool forTraining) {
+  pm.addPass(createRaiseActivations());
+  pm.addPass(createRaiseNorms());
+  if (forTraining)
+    pm.addPass(createFuseAttention({/*forTraining=*/true})); // its gradient keeps no scores
+  else
+    pm.addPass(createRaiseExperts()); // has no gradient
   pm.addPass(mlir::createCanonicalizerPass()); // reshapes around it
   pm.addPass(mlir::createCSEPass());
 }
@@ -112,7 +117,10 @@ void buildPartition(mlir::OpPassManager &pm) {
 
 void buildLocalize(mlir::OpPassManager &pm) { pm.addPass(createLocalizeShapes()); }
 
-void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout) { pm.addPass(createLowerToRuntime({layout.str()})); }
+void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout) {
+  pm.addPass(createFuseAttention()); // heads and queries are split by now, and a softmax over split keys is decomposed
+  pm.addPass(createLowerToRuntime({layout.str()}));
+}
 
 void registerAllLlmparPasses() {
   registerPlanShardings();

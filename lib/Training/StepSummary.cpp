@@ -11,7 +11,7 @@ namespace llmpar {
 
 static double productFlops(Operation *op) {
   auto shapes = [](auto values) { return llvm::map_to_vector(values, [](Value v) { return Shape(shapeOf(v)); }); };
-  return isa<MatmulOp, WeightGradOp>(op) ? FlopCount(op).at(shapes(op->getOperands()), shapes(op->getResults())) : 0;
+  return isa<MatmulOp, WeightGradOp, AttentionOp, AttentionGradOp>(op) ? FlopCount(op).at(shapes(op->getOperands()), shapes(op->getResults())) : 0;
 }
 
 StepSummary summarizeStep(ModuleOp module) {

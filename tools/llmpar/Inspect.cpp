@@ -1,11 +1,15 @@
 //===- Inspect.cpp - llmpar inspect -----------------------------------------===//
 #include "Session.h"
 
+#include "llmpar/Driver/ReportFusions.h"
 #include "llmpar/Frontend/ImportOnnx.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/MLIRContext.h"
+
+#include <map>
 
 namespace llmpar::tool {
 
@@ -90,9 +94,72 @@ static int inspectProgram(const Options &options) {
   return Ok;
 }
 
+/// What of the model becomes one op, by kind, then each that nearly does.
+static void printFusions(const FusionReport &report, bool verbose) {
+  std::map<std::string, int> counts;
+  for (const Fusion &fusion : report)
+    if (fusion.missing.empty())
+      ++counts[fusion.kind];
+  auto nodes = [&](const Fusion &fusion) {
+    if (verbose)
+      llvm::outs() << "        " << llvm::join(fusion.nodes, " ") << "\n";
+  };
+  for (const auto &[kind, count] : counts) {
+    llvm::outs() << llvm::formatv("raised  {0,-32} {1}\n", kind, count);
+    for (const Fusion &fusion : report)
+      if (fusion.missing.empty() && fusion.kind == kind)
+        nodes(fusion);
+  }
+  for (const Fusion &fusion : report)
+    if (!fusion.missing.empty()) {
+      llvm::outs() << llvm::formatv("nearly  {0,-32} at '{1}': {2}\n", fusion.kind, fusion.nodes.back(), fusion.missing);
+      nodes(fusion);
+    }
+}
+
+static int inspectFusions(Options options) {
+  Failure failure;
+  Given given;
+  if (llvm::StringRef(options.model).ends_with(".llmpar"))
+    failure.set(Usage, options.model + " is compiled: --fusions looks at a model");
+  if (failure.code != Ok || !readInputs(options, given, failure))
+    return failure.report(options);
+  mlir::MLIRContext context;
+  prepareContext(context);
+  Progress progress;
+  options.compileTo = "simplify";
+  CompileResult compiled = compileFor(context, options, given, {.mesh = "", .layout = "single"}, progress, failure);
+  if (!compiled.ok)
+    return failure.report(options);
+  std::optional<FusionReport> report = reportFusions(*compiled.module);
+  if (!report) {
+    failure.set(Internal, "the fusions of " + options.model + " failed");
+    return failure.report(options);
+  }
+  if (!options.json) {
+    printFusions(*report, options.verbose);
+    return Ok;
+  }
+  rt::JsonArray fusions;
+  for (const Fusion &fusion : *report) {
+    rt::JsonArray nodes;
+    for (const std::string &node : fusion.nodes)
+      nodes.add(node);
+    rt::JsonObject entry;
+    entry.add("kind", fusion.kind).add("raised", fusion.missing.empty());
+    if (!fusion.missing.empty())
+      entry.add("missing", fusion.missing);
+    fusions.add(entry.add("nodes", nodes));
+  }
+  print(rt::JsonObject().add("fusions", fusions));
+  return Ok;
+}
+
 int inspectCommand(const Options &options) {
   if (options.ops)
     return inspectOps(options);
+  if (options.fusions)
+    return inspectFusions(options);
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return inspectProgram(options);
   mlir::MLIRContext context;

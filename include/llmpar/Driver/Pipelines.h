@@ -22,7 +22,7 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 
 /// One function per phase of Phases.h that is made of passes.
 void buildSimplify(mlir::OpPassManager &pm);
-void buildFuse(mlir::OpPassManager &pm);
+void buildFuse(mlir::OpPassManager &pm, bool forTraining = false);
 void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options);
 /// In the place of buildTrain.
 void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options);

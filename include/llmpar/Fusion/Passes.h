@@ -1,8 +1,8 @@
 //===- Passes.h - Larger ops from groups of smaller ones --------*- C++ -*-===//
 //
-// Between simplification and layout, on global tensors. A pass here recognises what exporters
-// write in many ops, by structure and never by names, and makes it one op, whose factor rule can
-// say more than the rules of its parts. What it does not recognise stays as it is.
+// A pass here recognises what exporters write in many ops, by structure and never by names, and makes it one op.
+// Between simplification and layout, on global tensors, if its factor rule says more than the rules of its parts, or
+// its gradient needs less; else behind localization, where the layout is decided. What is not recognised stays as it is.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_FUSION_PASSES_H

@@ -15,3 +15,27 @@ def RaiseExperts : FusionPass<"llmpar-raise-experts"> {
     for each expert.
   }];
 }
+
+def RaiseActivations : FusionPass<"llmpar-raise-activations"> {
+  let summary = "Make GELU and SiLU, however they are written, llmpar.unary";
+  let description = [{
+    `0.5 x (1 + erf(x / sqrt 2))`, the tanh form of GELU, `x sigmoid(a x)` and `x / (1 + exp(-x))`, with their factors
+    in any order and constants within the rounding of their type. Nothing else may use what is inside.
+  }];
+}
+def RaiseNorms : FusionPass<"llmpar-raise-norms"> {
+  let summary = "Make layer and RMS normalisation, however they are written, llmpar.layer_norm and llmpar.rms_norm";
+  let description = [{
+    Over the last dimensions, with or without scale and bias, also as TensorFlow distributes them; epsilon is kept.
+    Conversions to f32 and back go, for the kernels compute in f32. Nothing else may use what is inside.
+  }];
+}
+def FuseAttention : FusionPass<"llmpar-fuse-attention"> {
+  let summary = "Make products of queries, keys and values around a softmax one llmpar.attention";
+  let description = [{
+    Behind llmpar-localize-shapes, where the layout is decided: a rank's part of the pattern is attention of its own heads
+    and queries. A softmax over split keys stays as it was decomposed. Before llmpar-build-training-step, whose gradient
+    of llmpar.attention keeps no scores: there with `for-training`, which leaves masks that are trained.
+  }];
+  let options = [Option<"forTraining", "for-training", "bool", "false", "leave attention whose masks depend on weights">];
+}
