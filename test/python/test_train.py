@@ -131,5 +131,21 @@ class TrainTest(unittest.TestCase):
         self.assertEqual((self.root / "text.bin").read_bytes(), b"LLMPTOK1" + struct.pack("<II", 1, 256) + text.read_bytes())
 
 
+    def test_methods_are_compared_by_time_memory_and_loss(self):
+        report = run_checked("compare", self.root / "gpt2/model.onnx", "--train", "--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}",
+                              "--cluster", "cpu-2", "--measure", "--repeat", "3", "--data", self.root / "many.bin", "--json")
+        rows = {row["method"]: row for row in report["methods"] if row["ok"]}
+        self.assertEqual({"single", "data", "zero", "gathered", "tensor", "sequence", "auto"}, set(rows) - {"hybrid"})
+        losses = [row["loss"] for row in rows.values()]
+        np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+        # Of the whole states, data holds two, zero the parameters twice and the moments once.
+        self.assertLess(rows["zero"]["weight_bytes"], 0.8 * rows["data"]["weight_bytes"])
+        self.assertLess(rows["gathered"]["weight_bytes"], rows["zero"]["weight_bytes"])  # small ones stay whole
+
+    def test_zero_is_no_method_of_inference(self):
+        outcome = run_llmpar("plan", self.root / "gpt2/model.onnx", "--dim", "batch=1", "--dim", "seq=8", "--cluster", "cpu-2", "--method", "zero")
+        self.assertIn("method 'zero' splits gradients and states, which only training has", outcome.error)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 //===- Compare.cpp - `llmpar compare`: parallelization methods side by side --===//
 #include "Compare.h"
+#include "TrainOptions.h"
 
 #include "../BytesText.h"
 
@@ -14,9 +15,11 @@ namespace llmpar::tool {
 namespace {
 
 /// A method as what is compiled: a search.
-Method layoutOf(llmpar::Method method) {
+Method layoutOf(llmpar::Method method, const Options &options) {
   Method layout{.mesh = "", .layout = nameOf(method).str()};
   layout.search = true;
+  if (options.train)
+    layout.training = trainingOptions(options);
   return layout;
 }
 
@@ -25,7 +28,7 @@ Method layoutOf(llmpar::Method method) {
 bool compareMethod(const Options &options, const Given &given, llmpar::Method method, Comparison &comparison, Failure &failure) {
   ComparedMethod &row = comparison.methods.emplace_back();
   row.method = method;
-  Method layout = layoutOf(method);
+  Method layout = layoutOf(method, options);
   mlir::MLIRContext context;
   prepareContext(context);
   Progress progress;
@@ -64,11 +67,18 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
 }
 
 bool measure(const Options &options, const Given &given, Comparison &comparison, Failure &failure) {
+  std::optional<TokenFile> tokens;
+  if (options.train && !options.data.empty()) {
+    llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
+    if (!opened)
+      return failure.set(Usage, llvm::toString(opened.takeError()));
+    tokens = std::move(*opened);
+  }
   std::vector<MeasuredMethod> methods;
   for (ComparedMethod &row : comparison.methods)
     if (row.ok())
-      methods.push_back({.method = layoutOf(row.method), .row = &row});
-  return measureMethods(options, given, methods, failure);
+      methods.push_back({.method = layoutOf(row.method, options), .row = &row});
+  return measureMethods(options, given, tokens ? &*tokens : nullptr, methods, failure);
 }
 
 /// CPU devices of one machine move bytes through its memory.
@@ -101,7 +111,8 @@ void printComparison(const Comparison &comparison) {
   llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,10} {3,10} {4,10} {5,10} {6,11} {7,11} {8,5}", "method", "mesh", "step ms",
                                 "compute", "exposed", "idle", "sent/rank", "memory", "use %");
   bool isMeasured = llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured.has_value(); });
-  llvm::outs() << (isMeasured ? llvm::formatv(" {0,11} {1,6}", "measured ms", "ratio").str() : "") << "\n";
+  bool learns = llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured && m.measured->loss; });
+  llvm::outs() << (isMeasured ? llvm::formatv(" {0,11} {1,6}", "measured ms", "ratio").str() : "") << (learns ? "    loss" : "") << "\n";
   for (const ComparedMethod &row : comparison.methods) {
     llvm::outs() << llvm::formatv("{0,-10} ", nameOf(row.method));
     if (!row.ok()) {
@@ -118,6 +129,8 @@ void printComparison(const Comparison &comparison) {
                                   bytesText(sent), bytesText(static_cast<double>(p.memory.total())), p.utilisation * 100);
     if (row.measured)
       llvm::outs() << llvm::formatv(" {0,11:f3} {1,6:f2}", row.measured->seconds * 1e3, p.step.seconds / row.measured->seconds);
+    if (row.measured && row.measured->loss)
+      llvm::outs() << llvm::formatv(" {0,7:f4}", *row.measured->loss);
     llvm::outs() << (p.fits ? "" : "  does not fit") << "\n";
   }
   llvm::outs() << "\ncommunication of the rank that sends most, by collective and axis\n";
@@ -159,6 +172,8 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
     if (row.measured)
       object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
           .add("measured_bytes", row.measured->heldBytes);
+    if (row.measured && row.measured->loss)
+      object.add("loss", *row.measured->loss);
     rows.add(object);
   }
   rt::JsonObject report;
@@ -179,7 +194,12 @@ int compareCommand(const Options &options) {
                            "' does not describe: choose cpu-N, or the file that `llmpar cluster probe` writes");
   else if (options.profile && !options.measure)
     failure.set(Usage, "--profile times the kernels of a measured run: add --measure");
-  bool ok = failure.code == Ok && readInputs(options, given, failure);
+  else if (std::string problem = options.train ? problemWithStepOptions(options) : ""; !problem.empty())
+    failure.set(Usage, problem);
+  Options forInputs = options;
+  if (options.train) // tokens
+    forInputs.data.clear();
+  bool ok = failure.code == Ok && readInputs(forInputs, given, failure);
   for (const MethodName &entry : methodNames)
     ok = ok && compareMethod(options, given, entry.method, comparison, failure);
   ok = ok && (!options.measure || measure(options, given, comparison, failure));

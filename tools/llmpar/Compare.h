@@ -2,6 +2,7 @@
 #ifndef LLMPAR_TOOLS_COMPARE_H
 #define LLMPAR_TOOLS_COMPARE_H
 
+#include "BatchQueue.h"
 #include "Session.h"
 #include "llmpar/Driver/PredictProgram.h"
 
@@ -19,6 +20,7 @@ struct Measured {
   Seconds seconds = 0; ///< median of a step
   double bytesSent = 0;
   int64_t heldBytes = 0; ///< of all ranks, between steps
+  std::optional<double> loss; ///< of the last step, of training on tokens that were given
   std::vector<KernelTime> kernels; ///< --profile: those that take longest first
 };
 
@@ -45,13 +47,17 @@ struct MeasuredMethod {
   Method method;
   ComparedMethod *row;
   std::unique_ptr<Session> session = nullptr;
+  std::unique_ptr<TokenInputs> inputs = nullptr;   ///< of training on tokens that were given
+  std::unique_ptr<BatchQueue> batches = nullptr;
   std::vector<double> seconds = {}; ///< of its steps
-  bool open(const Options &options, const Given &given, Failure &failure);
+  bool open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure);
+  bool step(Failure &failure);
 };
 
 /// Runs methods on this machine's devices, in turns: what else goes on there slows all alike. One behind the other where
-/// memory does not hold them all.
-bool measureMethods(const Options &options, const Given &given, llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure);
+/// memory does not hold them all. `tokens`: of training; null: inputs are made up.
+bool measureMethods(const Options &options, const Given &given, const TokenFile *tokens, llvm::MutableArrayRef<MeasuredMethod> methods,
+                    Failure &failure);
 
 /// A self-contained page: no file or address beside it is needed to read it.
 std::string comparisonPage(const Comparison &comparison);

@@ -5,6 +5,7 @@
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace llmpar::tool {
 namespace {
@@ -59,17 +60,35 @@ bool profile(const Options &options, Session &session, const ProgramPrediction &
 
 } // namespace
 
-bool MeasuredMethod::open(const Options &options, const Given &given, Failure &failure) {
+bool MeasuredMethod::open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure) {
   Method running = method;
   running.missing = rt::Missing::StaysNull;
   session = std::make_unique<Session>();
-  return session->open(options, given, running, failure);
+  if (!session->open(options, given, running, failure))
+    return false;
+  if (!tokens)
+    return true;
+  inputs = std::make_unique<TokenInputs>();
+  if (!inputs->find(*session, *tokens, failure))
+    return false;
+  SampleRange all{0, (tokens->size() - 1) / inputs->length()};
+  if (all.size() < inputs->rows())
+    return failure.set(Usage, llvm::formatv("{0} has {1} samples of {2} tokens: a step takes {3}", options.data, all.size(), inputs->length(),
+                                            inputs->rows()).str());
+  batches = std::make_unique<BatchQueue>(*inputs, SampleOrder(all, {inputs->rows()}, 0), 0);
+  return true;
+}
+
+bool MeasuredMethod::step(Failure &failure) {
+  if (batches)
+    inputs->put(batches->next());
+  return session->step(failure);
 }
 
 /// The first of `steps` steps warms the caches, which another method may have used.
 static bool takeTurn(MeasuredMethod &at, int steps, Failure &failure) {
   for (int i = 0; i <= steps; ++i) {
-    if (!at.session->step(failure))
+    if (!at.step(failure))
       return false;
     if (i > 0)
       at.seconds.push_back(at.session->stats().last_step_seconds);
@@ -82,20 +101,28 @@ static bool finish(const Options &options, MeasuredMethod &at, Failure &failure)
   at.row->measured = Measured{.seconds = medianOf(std::move(at.seconds)),
                               .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
                               .heldBytes = static_cast<int64_t>(stats.resident_bytes),
+                              .loss = std::nullopt,
                               .kernels = {}};
+  if (at.batches)
+    for (const rt::HostTensor &output : at.session->outputs())
+      if (output.name == "loss")
+        at.row->measured->loss = output.as<float>()[0];
   bool ok = !options.profile || profile(options, *at.session, at.row->predicted, *at.row->measured, failure);
+  at.batches.reset(); // it reads for the inputs, which lie in the session
+  at.inputs.reset();
   at.session.reset();
   return ok;
 }
 
-bool measureMethods(const Options &options, const Given &given, llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure) {
+bool measureMethods(const Options &options, const Given &given, const TokenFile *tokens, llvm::MutableArrayRef<MeasuredMethod> methods,
+                    Failure &failure) {
   int64_t bytes = 0;
   for (const MeasuredMethod &at : methods)
     bytes += at.row->predicted.totalBytes;
   bool together = static_cast<uint64_t>(bytes) <= rt::availableMemory() / 2;
   int turns = std::min(options.repeat, 5), steps = (options.repeat + turns - 1) / turns;
   for (MeasuredMethod &at : methods) {
-    if (!at.open(options, given, failure) || !at.session->step(failure)) // the first one touches its memory
+    if (!at.open(options, given, tokens, failure) || !at.step(failure)) // the first one touches its memory
       return false;
     for (int turn = 0; !together && turn < turns; ++turn)
       if (!takeTurn(at, steps, failure))

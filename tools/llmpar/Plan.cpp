@@ -1,6 +1,7 @@
 //===- Plan.cpp - `llmpar plan`: the cheapest layout for a cluster -----------===//
 #include "Commands.h"
 #include "Explain.h"
+#include "TrainOptions.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/STLExtras.h"
@@ -92,7 +93,9 @@ int planCommand(const Options &options) {
     failure.set(Usage, "--method=" + options.method + " is unknown: choose " + llvm::join(names, ", "));
     return failure.report(options);
   }
-  if (!readInputs(options, given, failure))
+  if (std::string problem = options.train ? problemWithStepOptions(options) : ""; !problem.empty())
+    failure.set(Usage, problem);
+  if (failure.code != Ok || !readInputs(options, given, failure))
     return failure.report(options);
   mlir::MLIRContext context;
   prepareContext(context);
@@ -102,6 +105,8 @@ int planCommand(const Options &options) {
   planning.compileTo = "layout";
   Method method{.mesh = options.mesh, .layout = options.method};
   method.search = true;
+  if (options.train)
+    method.training = trainingOptions(options);
   method.progress = showProgress;
   std::vector<ExplainAnswer> answers;
   method.inspect = [&](mlir::ModuleOp module, const PlanRequest &request, FoundPlan &found) {

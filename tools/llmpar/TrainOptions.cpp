@@ -6,18 +6,26 @@
 
 namespace llmpar::tool {
 
+std::string problemWithStepOptions(const Options &options) {
+  if (llvm::StringRef(options.model).ends_with(".llmpar"))
+    return "training takes an .onnx model: a program has no gradients";
+  if (options.accumulation < 1)
+    return "--gradient-accumulation-steps is at least 1";
+  if (!llvm::is_contained({"none", "selective", "full"}, options.recompute))
+    return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
+  if (!(options.clip >= 0))
+    return "--clip-grad is a number of at least 0";
+  return "";
+}
+
 std::string problemWithTrainOptions(const Options &options) {
   auto isShare = [](double x) { return x >= 0 && x < 1; };
   if (options.data.empty())
     return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)";
   if (options.zero < 0 || options.zero > 3)
     return "--zero is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3 (parameters too)";
-  if (options.accumulation < 1)
-    return "--gradient-accumulation-steps is at least 1";
-  if (!llvm::is_contained({"none", "selective", "full"}, options.recompute))
-    return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
-  if (llvm::StringRef(options.model).ends_with(".llmpar"))
-    return "train takes an .onnx model: a program has no gradients";
+  if (std::string problem = problemWithStepOptions(options); !problem.empty())
+    return problem;
   if (!options.planFile.empty())
     return "--plan replays a plan of inference: choose a --layout";
   if (options.device == "trace")
@@ -35,8 +43,8 @@ std::string problemWithTrainOptions(const Options &options) {
   if (options.schedule != "constant" && options.warmup >= options.trainSteps)
     return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
            std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
-  if (options.warmup < 0 || !(options.rate >= 0) || !(options.clip >= 0) || !(options.weightDecay >= 0))
-    return "--lr, --lr-warmup-iters, --clip-grad and --weight-decay are numbers of at least 0";
+  if (options.warmup < 0 || !(options.rate >= 0) || !(options.weightDecay >= 0))
+    return "--lr, --lr-warmup-iters and --weight-decay are numbers of at least 0";
   if (!(options.minRate >= 0 && options.minRate <= options.rate))
     return "--min-lr lies between 0 and --lr";
   if (!isShare(options.beta1) || !isShare(options.beta2) || !isShare(options.momentum) ||

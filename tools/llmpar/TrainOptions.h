@@ -10,6 +10,9 @@ namespace llmpar::tool {
 /// What is wrong with the options by themselves; "" if nothing.
 std::string problemWithTrainOptions(const Options &options);
 
+/// The same of those that make a step, which plan and compare take too.
+std::string problemWithStepOptions(const Options &options);
+
 TrainingOptions trainingOptions(const Options &options);
 
 } // namespace llmpar::tool
