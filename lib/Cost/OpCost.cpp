@@ -137,6 +137,8 @@ OpWork workOf(const KernelCall &call) {
     work.measured = measuredKernelName(call.kernel, call.kind);
     bool byInput = work.kernel == KernelClass::Rows && !call.inputs.empty();
     work.runs = rowsOf(byInput ? call.inputs[0] : call.outputs[0]);
+    if (call.kernel == "attention" || call.kernel == "attention_grad") // a head at once
+      work.runs /= std::max(1.0, static_cast<double>(call.inputs[0][call.inputs[0].size() - 2]));
     return work;
   }
   const Shape &left = call.inputs[0], &right = call.inputs[1], &result = call.outputs[0];

@@ -172,6 +172,8 @@ bool probeMachine(int64_t devices, Progress &progress, Cluster &cluster, Failure
   if (!probeMatmul(group.device, failure))
     return false;
   progress.phase("measure other kernels");
+  if (!probeAttention(group.device, failure))
+    return false;
   if (!probeKernels(group.device, failure))
     return false;
   progress.phase("measure collectives");

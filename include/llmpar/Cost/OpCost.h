@@ -25,7 +25,7 @@ struct OpWork {
   double flops = 0;
   Bytes bytes = 0;           ///< read and written
   std::string measured = {}; ///< its key in DeviceSpec::kernels (measuredKernelName, measuredMatmulName)
-  double runs = 0;           ///< rows of the last dimension, of a product its batches: where that kernel was measured
+  double runs = 0;           ///< rows of the last dimension, of a product its batches, of attention its heads: where that kernel was measured
 };
 
 /// One call of a kernel of Kernels.def, with the extents that a rank holds.
