@@ -102,7 +102,7 @@ class TrainTest(unittest.TestCase):
 
     def test_errors_say_what_to_do(self):
         for more, part in [(["--data", str(self.root / "gpt2" / "model.onnx")], "not a token file"),
-                           (["--optimizer", "lion"], "choose adamw, adam, sgd"),
+                           (["--optimizer", "lion"], "choose adamw, adam or sgd"),
                            (["--lr-decay-style", "step"], "choose constant, linear, cosine"),
                            (["--train-iters", "0"], "at least 1"),
                            (["--lr-decay-style", "linear", "--lr-warmup-iters", "100"], "--lr-warmup-iters 100 leaves no steps of --train-iters 100"),
@@ -110,7 +110,7 @@ class TrainTest(unittest.TestCase):
                            (["--label-smoothing", "2"], "below 1"),
                            (["-o", "/nowhere/w.npz"], "there is no folder '/nowhere'"),
                            (["--min-lr", "1"], "between 0 and --lr"),
-                           (["--freeze", "["], "freeze '['"),
+                           (["--freeze", "["], "--freeze '['"),
                            (["--zero", "4"], "is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3"),
                            (["--gradient-accumulation-steps", "0"], "is at least 1"),
                            (["--recompute", "some"], "choose none, selective or full"),
@@ -141,6 +141,21 @@ class TrainTest(unittest.TestCase):
         # Of the whole states, data holds two, zero the parameters twice and the moments once.
         self.assertLess(rows["zero"]["weight_bytes"], 0.8 * rows["data"]["weight_bytes"])
         self.assertLess(rows["gathered"]["weight_bytes"], rows["zero"]["weight_bytes"])  # small ones stay whole
+
+    def test_plan_and_compare_refuse_what_they_would_ignore(self):
+        model = self.root / "gpt2/model.onnx"
+        shape = ["--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}", "--cluster", "cpu-2"]
+        for more, part in [(["--clip-grad", "1"], "--clip-grad is of a training step: add --train"),
+                           (["--recompute", "full"], "--recompute is of a training step: add --train"),
+                           (["--train", "--optimizer", "magic"], "choose adamw, adam or sgd"),
+                           (["--train", "--freeze", "["], "--freeze '['"),
+                           (["--train", "--gradient-accumulation-steps", "0"], "is at least 1"),
+                           (["--train", "--data", self.root / "many.bin"], "--data=")]:
+            for command in ("plan", "compare"):
+                with self.subTest(f"{command} {part}"):
+                    outcome = run_llmpar(command, model, *shape, *more)
+                    self.assertEqual(outcome.kind, Kind.USAGE)
+                    self.assertIn(part, outcome.error)
 
     def test_zero_is_no_method_of_inference(self):
         outcome = run_llmpar("plan", self.root / "gpt2/model.onnx", "--dim", "batch=1", "--dim", "seq=8", "--cluster", "cpu-2", "--method", "zero")

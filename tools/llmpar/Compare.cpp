@@ -194,8 +194,10 @@ int compareCommand(const Options &options) {
                            "' does not describe: choose cpu-N, or the file that `llmpar cluster probe` writes");
   else if (options.profile && !options.measure)
     failure.set(Usage, "--profile times the kernels of a measured run: add --measure");
-  else if (std::string problem = options.train ? problemWithStepOptions(options) : ""; !problem.empty())
+  else if (std::string problem = options.train ? problemWithStepOptions(options) : problemOutsideTraining(options); !problem.empty())
     failure.set(Usage, problem);
+  else if (options.train && !options.data.empty() && !options.measure)
+    failure.set(Usage, "--data=" + options.data + " has the tokens of measured steps: add --measure");
   Options forInputs = options;
   if (options.train) // tokens
     forInputs.data.clear();

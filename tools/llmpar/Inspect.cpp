@@ -160,6 +160,11 @@ int inspectCommand(const Options &options) {
     return inspectOps(options);
   if (options.fusions)
     return inspectFusions(options);
+  if (options.verbose || !options.dims.empty() || !options.inputs.empty() || !options.data.empty()) {
+    Failure failure;
+    failure.set(Usage, "-v, --dim, --input and --data are of a model's fusions: add --fusions");
+    return failure.report(options);
+  }
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return inspectProgram(options);
   mlir::MLIRContext context;

@@ -93,8 +93,10 @@ int planCommand(const Options &options) {
     failure.set(Usage, "--method=" + options.method + " is unknown: choose " + llvm::join(names, ", "));
     return failure.report(options);
   }
-  if (std::string problem = options.train ? problemWithStepOptions(options) : ""; !problem.empty())
+  if (std::string problem = options.train ? problemWithStepOptions(options) : problemOutsideTraining(options); !problem.empty())
     failure.set(Usage, problem);
+  else if (options.train && !options.data.empty())
+    failure.set(Usage, "--data=" + options.data + ": a plan of training reads no tokens, leave it out");
   if (failure.code != Ok || !readInputs(options, given, failure))
     return failure.report(options);
   mlir::MLIRContext context;

@@ -3,8 +3,30 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/GlobPattern.h"
 
 namespace llmpar::tool {
+
+/// The first option given that only a training step has; "" if none. Its defaults are those of llmpar.cpp.
+static llvm::StringRef stepOption(const Options &options) {
+  if (options.optimizer != "adamw")
+    return "--optimizer";
+  if (options.clip != 0)
+    return "--clip-grad";
+  if (options.accumulation != 1)
+    return "--gradient-accumulation-steps";
+  if (options.recompute != "none")
+    return "--recompute";
+  if (!options.logits.empty())
+    return "--logits";
+  return options.frozen.empty() ? "" : "--freeze";
+}
+
+std::string problemOutsideTraining(const Options &options) {
+  llvm::StringRef option = stepOption(options);
+  return option.empty() ? "" : (option + " is of a training step: add --train").str();
+}
 
 std::string problemWithStepOptions(const Options &options) {
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
@@ -15,6 +37,11 @@ std::string problemWithStepOptions(const Options &options) {
     return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
   if (!(options.clip >= 0))
     return "--clip-grad is a number of at least 0";
+  if (!llvm::is_contained({"adamw", "adam", "sgd"}, options.optimizer))
+    return "--optimizer '" + options.optimizer + "' is unknown: choose adamw, adam or sgd";
+  for (const std::string &pattern : options.frozen)
+    if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
+      return "--freeze '" + pattern + "': " + llvm::toString(glob.takeError());
   return "";
 }
 
