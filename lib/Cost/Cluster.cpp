@@ -86,14 +86,18 @@ std::string measuredKernelName(llvm::StringRef kernel, llvm::StringRef kind) {
 }
 
 std::string measuredMatmulName(int64_t rows, bool isWeight) {
-  constexpr int64_t fewRows = 8; // the runtime's gemv takes no more
   return rows <= fewRows ? "matmul few_rows" : isWeight ? "matmul weight" : "matmul";
+}
+
+std::string measuredProductsName(llvm::StringRef kernel, double rows) {
+  bool hasFewRows = rows <= static_cast<double>(fewRows) && kernel != "attention_grad"; // which computes whole tiles
+  return (kernel + (hasFewRows ? " few_rows" : "")).str();
 }
 
 llvm::ArrayRef<std::string> measuredKernelNames() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all = {
-        "matmul few_rows", "matmul weight",
+        "matmul few_rows", "matmul weight", "attention few_rows", "experts few_rows",
 #define LLMPAR_UNARY(name) "unary " #name,
 #define LLMPAR_BINARY(name) "binary " #name,
 #include "llmpar/Abi/Kinds.def"

@@ -113,32 +113,47 @@ static double elements(const Shape &shape) {
 /// How many rows of the last dimension a tensor has.
 static double rowsOf(const Shape &shape) { return shape.empty() || shape.back() == 0 ? 1 : elements(shape) / static_cast<double>(shape.back()); }
 
-/// Weights of experts that no token takes: with fewer routed rows than experts, each row reads another one's.
-static Bytes unreadExpertBytes(const KernelCall &call) {
+/// Kernels that make several products: a head's, an expert's.
+static bool makesProducts(llvm::StringRef kernel) {
+  return kernel == "attention" || kernel == "attention_grad" || kernel == "experts";
+}
+
+/// Attention: a run is a head, with a row for each query.
+static void describeHeads(const KernelCall &call, OpWork &work) {
+  const Shape &queries = call.inputs[0];
+  auto rows = static_cast<double>(queries[queries.size() - 2]);
+  work.measured = measuredProductsName(call.kernel, rows);
+  work.runs = rowsOf(queries) / std::max(1.0, rows);
+}
+
+/// Experts: a run is one that some token takes. With fewer routed rows than experts each row reads another one's weights,
+/// and the others are not read.
+static void describeExperts(const KernelCall &call, OpWork &work) {
   double weights = 0, all = 0; // elements
   for (auto [index, shape] : llvm::enumerate(call.inputs)) {
     all += elements(shape);
     weights += index < 2 ? 0 : elements(shape); // x, routing, then weights
   }
   auto experts = static_cast<double>(call.inputs[2].front());
-  if (weights == 0)
-    return 0;
-  double rows = call.flops / (2 * weights / experts);
-  return std::max(0.0, 1 - rows / experts) * weights / all * call.inputBytes;
+  double rows = weights > 0 ? call.flops / (2 * weights / experts) : 0;
+  work.runs = std::min(rows, experts);
+  work.measured = measuredProductsName(call.kernel, experts > 0 ? rows / experts : 0);
+  if (weights > 0)
+    work.bytes -= std::max(0.0, 1 - rows / experts) * weights / all * call.inputBytes;
 }
 
 OpWork workOf(const KernelCall &call) {
   OpWork work{.kernel = kernelClass(call.kernel, call.kind), .type = call.type, .flops = call.flops};
   // A gather reads the rows that it writes, not the table.
   work.bytes = call.kernel == "gather" ? 2 * call.outputBytes : call.inputBytes + call.outputBytes;
-  if (call.kernel == "experts")
-    work.bytes -= unreadExpertBytes(call);
+  if (makesProducts(call.kernel)) {
+    call.kernel == "experts" ? describeExperts(call, work) : describeHeads(call, work);
+    return work;
+  }
   if (work.kernel != KernelClass::Matmul || call.kernel != "matmul") {
     work.measured = measuredKernelName(call.kernel, call.kind);
     bool byInput = work.kernel == KernelClass::Rows && !call.inputs.empty();
     work.runs = rowsOf(byInput ? call.inputs[0] : call.outputs[0]);
-    if (call.kernel == "attention" || call.kernel == "attention_grad") // a head at once
-      work.runs /= std::max(1.0, static_cast<double>(call.inputs[0][call.inputs[0].size() - 2]));
     return work;
   }
   const Shape &left = call.inputs[0], &right = call.inputs[1], &result = call.outputs[0];

@@ -273,7 +273,11 @@ TEST(Cluster, MeasuredKernelsHaveOneNameEach) {
   EXPECT_EQ(measuredMatmulName(8, true), "matmul few_rows");
   EXPECT_EQ(measuredMatmulName(9, true), "matmul weight");
   EXPECT_EQ(measuredMatmulName(9, false), "matmul");
-  for (const std::string &name : {measuredKernelName("binary", "add"), measuredMatmulName(1, false), measuredMatmulName(9, false)})
+  EXPECT_EQ(measuredProductsName("attention", 8), "attention few_rows");
+  EXPECT_EQ(measuredProductsName("attention_grad", 8), "attention_grad"); // whole tiles
+  EXPECT_EQ(measuredProductsName("experts", 8.5), "experts");
+  for (const std::string &name : {measuredKernelName("binary", "add"), measuredMatmulName(1, false), measuredMatmulName(9, false),
+                                  measuredProductsName("attention", 1), measuredProductsName("experts", 1)})
     EXPECT_TRUE(llvm::is_contained(measuredKernelNames(), name)) << name;
 }
 

@@ -66,7 +66,7 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
   return true;
 }
 
-bool measure(const Options &options, const Given &given, Comparison &comparison, Failure &failure) {
+bool measure(const Options &options, const Given &given, const Cluster &cluster, Comparison &comparison, Failure &failure) {
   std::optional<TokenFile> tokens;
   if (options.train && !options.data.empty()) {
     llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
@@ -78,7 +78,7 @@ bool measure(const Options &options, const Given &given, Comparison &comparison,
   for (ComparedMethod &row : comparison.methods)
     if (row.ok())
       methods.push_back({.method = layoutOf(row.method, options), .row = &row});
-  return measureMethods(options, given, tokens ? &*tokens : nullptr, methods, failure);
+  return measureMethods(options, given, cluster, tokens ? &*tokens : nullptr, methods, failure);
 }
 
 /// CPU devices of one machine move bytes through its memory.
@@ -185,6 +185,7 @@ int compareCommand(const Options &options) {
   Failure failure;
   Given given;
   Comparison comparison{.model = options.model, .cluster = options.cluster, .methods = {}};
+  Cluster devices;
   if (options.cluster.empty())
     failure.set(Usage, "which machines? Give --cluster: a name of `llmpar cluster list` or a file");
   else if (llvm::Expected<Cluster> cluster = findCluster(options.cluster); !cluster)
@@ -198,13 +199,15 @@ int compareCommand(const Options &options) {
     failure.set(Usage, problem);
   else if (options.train && !options.data.empty() && !options.measure)
     failure.set(Usage, "--data=" + options.data + " has the tokens of measured steps: add --measure");
+  else
+    devices = std::move(*cluster);
   Options forInputs = options;
   if (options.train) // tokens
     forInputs.data.clear();
   bool ok = failure.code == Ok && readInputs(forInputs, given, failure);
   for (const MethodName &entry : methodNames)
     ok = ok && compareMethod(options, given, entry.method, comparison, failure);
-  ok = ok && (!options.measure || measure(options, given, comparison, failure));
+  ok = ok && (!options.measure || measure(options, given, devices, comparison, failure));
   if (!ok || (!options.html.empty() && !writePage(options, comparison, failure)))
     return failure.report(options);
   if (options.json)

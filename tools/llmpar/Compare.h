@@ -49,15 +49,16 @@ struct MeasuredMethod {
   std::unique_ptr<Session> session = nullptr;
   std::unique_ptr<TokenInputs> inputs = nullptr;   ///< of training on tokens that were given
   std::unique_ptr<BatchQueue> batches = nullptr;
-  std::vector<double> seconds = {}; ///< of its steps
+  std::vector<double> seconds = {};   ///< of its steps
+  std::vector<double> disturbed = {}; ///< of those while something else used the cores; they count if there are no others
   bool open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure);
   bool step(Failure &failure);
 };
 
-/// Runs methods on this machine's devices, in turns: what else goes on there slows all alike. One behind the other where
-/// memory does not hold them all. `tokens`: of training; null: inputs are made up.
-bool measureMethods(const Options &options, const Given &given, const TokenFile *tokens, llvm::MutableArrayRef<MeasuredMethod> methods,
-                    Failure &failure);
+/// Runs methods on this machine's devices, in turns: what else goes on there slows all alike, and turns wait a while for
+/// it to end. One behind the other where memory does not hold them all. `tokens`: of training; null: inputs are made up.
+bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const TokenFile *tokens,
+                    llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure);
 
 /// A self-contained page: no file or address beside it is needed to read it.
 std::string comparisonPage(const Comparison &comparison);

@@ -2,10 +2,14 @@
 #include "Compare.h"
 #include "ProbeProgram.h"
 #include "core/Memory.h"
+#include "llmpar/Cost/OpCost.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+
+#include <chrono>
+#include <thread>
 
 namespace llmpar::tool {
 namespace {
@@ -85,20 +89,64 @@ bool MeasuredMethod::step(Failure &failure) {
   return session->step(failure);
 }
 
-/// The first of `steps` steps warms the caches, which another method may have used.
-static bool takeTurn(MeasuredMethod &at, int steps, Failure &failure) {
-  for (int i = 0; i <= steps; ++i) {
-    if (!at.step(failure))
-      return false;
-    if (i > 0)
-      at.seconds.push_back(at.session->stats().last_step_seconds);
+namespace {
+
+/// Hyper-threads and virtual machines share cores, for seconds at a time: turns wait for them.
+class Turns {
+public:
+  Turns(const Options &options, const Cluster &cluster) : canary(cluster.ranks()) {
+    count = std::min(options.repeat, 5);
+    steps = (options.repeat + count - 1) / count;
+    const DeviceSpec &device = cluster.devices.front().device;
+    double flops = ProbeProgram::canaryFlops, peak = peakFlops(device, DType::F32);
+    if (!device.kernels.empty() && peak > 0) // measured here
+      expected = flops / (peak * device.matmulEfficiency.at(flops));
   }
-  return true;
-}
+
+  int count;
+
+  bool take(MeasuredMethod &at, Failure &failure) {
+    bool before = false, after = false;
+    std::vector<double> seconds;
+    if (!awaitQuiet(before, failure))
+      return false;
+    for (int i = 0; i <= steps; ++i) { // the first one warms the caches, which another method may have used
+      if (!at.step(failure))
+        return false;
+      if (i > 0)
+        seconds.push_back(at.session->stats().last_step_seconds);
+    }
+    if (!canary.isDisturbed(expected, after, failure))
+      return false;
+    llvm::append_range(before || after ? at.disturbed : at.seconds, seconds);
+    return true;
+  }
+
+private:
+  ProbeProgram canary;
+  int steps;
+  std::optional<double> expected;
+  double patience = 2; ///< seconds that all turns together may wait
+
+  bool awaitQuiet(bool &disturbed, Failure &failure) {
+    using Clock = std::chrono::steady_clock;
+    while (true) {
+      if (!canary.isDisturbed(expected, disturbed, failure))
+        return false;
+      if (!disturbed || patience <= 0)
+        return true;
+      Clock::time_point begin = Clock::now();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      patience -= std::chrono::duration<double>(Clock::now() - begin).count();
+    }
+  }
+};
+
+} // namespace
 
 static bool finish(const Options &options, MeasuredMethod &at, Failure &failure) {
   llmpar_rt_stats stats = at.session->stats();
-  at.row->measured = Measured{.seconds = medianOf(std::move(at.seconds)),
+  at.row->measured = Measured{.seconds = medianOf(std::move(at.seconds.empty() ? at.disturbed : at.seconds)),
                               .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
                               .heldBytes = static_cast<int64_t>(stats.resident_bytes),
                               .loss = std::nullopt,
@@ -114,25 +162,25 @@ static bool finish(const Options &options, MeasuredMethod &at, Failure &failure)
   return ok;
 }
 
-bool measureMethods(const Options &options, const Given &given, const TokenFile *tokens, llvm::MutableArrayRef<MeasuredMethod> methods,
-                    Failure &failure) {
+bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const TokenFile *tokens,
+                    llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure) {
   int64_t bytes = 0;
   for (const MeasuredMethod &at : methods)
     bytes += at.row->predicted.totalBytes;
   bool together = static_cast<uint64_t>(bytes) <= rt::availableMemory() / 2;
-  int turns = std::min(options.repeat, 5), steps = (options.repeat + turns - 1) / turns;
+  Turns turns(options, cluster);
   for (MeasuredMethod &at : methods) {
     if (!at.open(options, given, tokens, failure) || !at.step(failure)) // the first one touches its memory
       return false;
-    for (int turn = 0; !together && turn < turns; ++turn)
-      if (!takeTurn(at, steps, failure))
+    for (int turn = 0; !together && turn < turns.count; ++turn)
+      if (!turns.take(at, failure))
         return false;
     if (!together && !finish(options, at, failure))
       return false;
   }
-  for (int turn = 0; together && turn < turns; ++turn)
+  for (int turn = 0; together && turn < turns.count; ++turn)
     for (MeasuredMethod &at : methods)
-      if (!takeTurn(at, steps, failure))
+      if (!turns.take(at, failure))
         return false;
   return !together || llvm::all_of(methods, [&](MeasuredMethod &at) { return finish(options, at, failure); });
 }

@@ -172,7 +172,7 @@ bool probeMachine(int64_t devices, Progress &progress, Cluster &cluster, Failure
   if (!probeMatmul(group.device, failure))
     return false;
   progress.phase("measure other kernels");
-  if (!probeAttention(group.device, failure))
+  if (!probeProducts(group.device, failure))
     return false;
   if (!probeKernels(group.device, failure))
     return false;

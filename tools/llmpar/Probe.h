@@ -17,8 +17,8 @@ namespace llmpar::tool {
 bool probeHost(Cluster &cluster, Failure &failure);
 /// Peaks of the types and the three kinds of matrix products. After probeHost.
 bool probeMatmul(DeviceSpec &device, Failure &failure);
-/// Attention that keeps no scores. After probeMatmul.
-bool probeAttention(DeviceSpec &device, Failure &failure);
+/// Attention that keeps no scores, its gradient, mixtures of experts. After probeMatmul.
+bool probeProducts(DeviceSpec &device, Failure &failure);
 /// Kernels that are bound by memory or by a polynomial for each element. After probeHost.
 bool probeKernels(DeviceSpec &device, Failure &failure);
 /// Every collective among each number of members that divides the devices. Nothing for one device.

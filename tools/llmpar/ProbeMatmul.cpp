@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t coldBytes = 512 << 10; ///< larger matrices do not stay in a core's cache from step to step
 constexpr int64_t evictingElements = 16 << 20;
-constexpr int64_t manyRows = 9; ///< the fewest that are no few_rows
+constexpr int64_t manyRows = fewRows + 1;
 
 struct Product {
   int64_t batch, m, n, k;

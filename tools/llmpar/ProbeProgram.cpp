@@ -127,6 +127,8 @@ std::string ProbeProgram::text() const {
 bool ProbeProgram::open(Failure &failure) {
   if (instance)
     return true;
+  addCanary();
+  before.assign(static_cast<size_t>(ranks), std::vector<double>(records.size(), 0));
   mlir::MLIRContext context;
   prepareContext(context);
   mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(text(), &context);
@@ -164,8 +166,16 @@ void ProbeProgram::addCanary() {
   record({"matmul", {x, w}, {y}, {0, 0}});
 }
 
-/// Of the step that just ended; `before` holds the sums of rank and record, as the runtime reports them.
-ProbeProgram::Sample ProbeProgram::takeSample(std::vector<std::vector<double>> &before) const {
+static constexpr double tolerance = 1.25; ///< times the least
+
+/// The least time of the canary so far, on this machine with so many ranks at once.
+static double &leastCanary(int64_t ranks) {
+  static std::map<int64_t, double> least;
+  return least.try_emplace(ranks, 1.0).first->second;
+}
+
+/// Of the step that just ended.
+ProbeProgram::Sample ProbeProgram::takeSample() {
   Sample sample{std::vector<double>(records.size(), 0), 0, 0};
   double longest = 0;
   for (int64_t rank = 0; rank < ranks; ++rank) {
@@ -188,18 +198,13 @@ ProbeProgram::Sample ProbeProgram::takeSample(std::vector<std::vector<double>> &
 }
 
 bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
-  if (!instance)
-    addCanary();
   if (!open(failure))
     return false;
-  static std::map<int64_t, double> leastCanaries; // by ranks, of this machine
-  constexpr double tolerance = 1.25, patience = 1.5;
-  double &least = leastCanaries.try_emplace(ranks, 1.0).first->second;
+  constexpr double patience = 1.5;
+  double &least = leastCanary(ranks);
   std::vector<Sample> samples;
-  std::vector<std::vector<double>> before(static_cast<size_t>(ranks), std::vector<double>(records.size(), 0));
   llmpar_rt_set_profile(instance, 0);
   bool ok = step(failure);
-  takeSample(before); // what was there before
   llmpar_rt_set_profile(instance, 1);
   auto isUndisturbed = [&](const Sample &sample) { return sample.canary <= tolerance * least; };
   double begin = now();
@@ -210,7 +215,7 @@ bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
     if (isEnough || (taken >= effort.least && spent > patience * effort.seconds))
       break;
     if ((ok = step(failure))) {
-      samples.push_back(takeSample(before));
+      samples.push_back(takeSample());
       if (samples.back().canary < least) {
         least = samples.back().canary;
         good = static_cast<int>(llvm::count_if(samples, isUndisturbed));
@@ -233,6 +238,22 @@ bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
   auto overheads = values([](const Sample &sample) { return sample.overhead; });
   llvm::sort(overheads);
   overhead = std::max(overheads[overheads.size() / 2], 1e-9);
+  return true;
+}
+
+bool ProbeProgram::isDisturbed(std::optional<double> expected, bool &disturbed, Failure &failure) {
+  if (!open(failure))
+    return false;
+  llmpar_rt_set_profile(instance, 1);
+  double seconds = 1;
+  for (int i = 0; i < 3; ++i) { // the first finds the caches full of something else
+    if (!step(failure))
+      return false;
+    seconds = std::min(seconds, takeSample().canary);
+  }
+  double &least = leastCanary(ranks);
+  least = std::min(least, seconds);
+  disturbed = seconds > tolerance * expected.value_or(least);
   return true;
 }
 

@@ -15,6 +15,8 @@
 
 #include "Session.h"
 
+#include <optional>
+
 namespace llmpar::tool {
 
 struct ProbeBuffer {
@@ -63,6 +65,12 @@ public:
   /// What a step takes beside its records, median; behind timeRecords.
   double overheadSeconds() const { return overhead; }
 
+  /// Whether something else uses the cores: a step, whose last product tells. `expected`: what that product takes when
+  /// nothing does, if it is known; else the least so far counts.
+  bool isDisturbed(std::optional<double> expected, bool &disturbed, Failure &failure);
+  /// FLOPs of that product.
+  static constexpr double canaryFlops = 2.0 * 64 * 64 * 64;
+
 private:
   const int64_t ranks;
   int64_t activationBytes = 0, weightBytes = 0;
@@ -87,7 +95,8 @@ private:
     std::vector<double> records; ///< mean of the ranks
     double canary, overhead;     ///< of the slowest rank
   };
-  Sample takeSample(std::vector<std::vector<double>> &before) const;
+  Sample takeSample();
+  std::vector<std::vector<double>> before; ///< sums of rank and record at the end of the last step
 };
 
 /// What a pair of readings of the clock takes.

@@ -61,9 +61,14 @@ struct KernelSpeed {
 
 /// The key of a kernel in DeviceSpec::kernels: "softmax", "unary gelu", "binary add".
 std::string measuredKernelName(llvm::StringRef kernel, llvm::StringRef kind = "");
+/// The runtime has products of their own for at most so many rows.
+constexpr int64_t fewRows = 8;
 /// The key of a product of `rows` rows (of the left operand, without batches) with a weight or an activation:
-/// "matmul few_rows" up to 8 rows, else "matmul weight" or "matmul".
+/// "matmul few_rows" up to `fewRows`, else "matmul weight" or "matmul".
 std::string measuredMatmulName(int64_t rows, bool isWeight);
+/// The key of attention, its gradient or a mixture of experts, whose products (of one head, one expert) have `rows` rows:
+/// "attention few_rows" or "attention".
+std::string measuredProductsName(llvm::StringRef kernel, double rows);
 /// Every key that there may be.
 llvm::ArrayRef<std::string> measuredKernelNames();
 

@@ -24,8 +24,8 @@ struct OpWork {
   DType type = DType::F32;
   double flops = 0;
   Bytes bytes = 0;           ///< read and written
-  std::string measured = {}; ///< its key in DeviceSpec::kernels (measuredKernelName, measuredMatmulName)
-  double runs = 0;           ///< rows of the last dimension, of a product its batches, of attention its heads: where that kernel was measured
+  std::string measured = {}; ///< its key in DeviceSpec::kernels (measuredKernelName, ...)
+  double runs = 0;           ///< rows of the last dimension; batches of a product, heads of attention, experts
 };
 
 /// One call of a kernel of Kernels.def, with the extents that a rank holds.
