@@ -77,7 +77,6 @@ Value decomposeArgReduce(OpWriter &write, ArgReduceOp op) {
 
 /// The loss and lse. A rank finds a label among its columns, or adds 0.
 SmallVector<Value, 2> decomposeCrossEntropy(OpWriter &write, CrossEntropyOp op) {
-  Type element = typeOf(op.getLogits()).getElementType();
   Value x = widen(write, op.getLogits());
   ArrayRef<int64_t> shape = typeOf(x).getShape(), rows = shape.drop_back();
   int64_t last = static_cast<int64_t>(shape.size()) - 1, size = shape.back();
@@ -99,7 +98,7 @@ SmallVector<Value, 2> decomposeCrossEntropy(OpWriter &write, CrossEntropyOp op) 
   }
   Value isIgnored = write.binary("equal", op.getLabels(), write.integer(op.getIgnoreIndex(), indexType));
   Value loss = write.select(isIgnored, write.scalar(0, x), write.binary("sub", lse, likelihood));
-  return {write.cast(loss, element), write.cast(lse, element)};
+  return {loss, lse};
 }
 
 } // namespace

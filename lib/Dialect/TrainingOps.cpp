@@ -173,20 +173,25 @@ static mlir::LogicalResult checkLabels(Loc loc, mlir::Value logits, mlir::Value 
                                    ": one is needed for each row");
   return mlir::success();
 }
+/// Of the loss and the logarithm of each row's sum.
+static mlir::Type lossElement(mlir::Value logits) {
+  mlir::Type element = typeOf(logits).getElementType();
+  return element.isF64() ? element : mlir::Float32Type::get(element.getContext());
+}
 INFER(CrossEntropyOp) {
   if (mlir::failed(checkLabels(loc, op.getLogits(), op.getLabels())))
     return mlir::failure();
-  mlir::Type element = typeOf(op.getLogits()).getElementType();
+  mlir::Type element = lossElement(op.getLogits());
   (void)done(types, shapeOf(op.getLabels()), element);
   return done(types, shapeOf(op.getLabels()), element);
 }
 INFER(CrossEntropyGradOp) {
-  mlir::Type element = typeOf(op.getLogits()).getElementType();
+  mlir::Type element = lossElement(op.getLogits());
   if (mlir::failed(checkLabels(loc, op.getLogits(), op.getLabels())) ||
       mlir::failed(checkType(loc, "lse", op.getLse(), shapeOf(op.getLabels()), element)) ||
       mlir::failed(checkType(loc, "dloss", op.getDloss(), shapeOf(op.getLabels()), element)))
     return mlir::failure();
-  return done(types, shapeOf(op.getLogits()), element);
+  return done(types, shapeOf(op.getLogits()), typeOf(op.getLogits()).getElementType());
 }
 
 /// A parameter, and what is like it; scalars.

@@ -51,9 +51,9 @@ public:
     auto fuse = [&](mlir::OpPassManager &pm) { buildFuse(pm, isStep); };
     auto step = [&](mlir::OpPassManager &pm) {
       if (options.training)
-        buildTrain(pm, *options.training);
+        buildTrain(pm, *options.training, options.precision);
       else
-        buildEvaluate(pm, *options.evaluation);
+        buildEvaluate(pm, *options.evaluation, options.precision);
     };
     if (!phase("simplify", buildSimplify) || !phase("fuse", fuse) || (isStep && !phase("train", step)))
       return result;

@@ -60,14 +60,21 @@ void buildFuse(mlir::OpPassManager &pm, bool forTraining) {
   pm.addPass(mlir::createCSEPass());
 }
 
-void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options) {
+static void lowerPrecision(mlir::OpPassManager &pm, llvm::StringRef precision) {
+  if (!precision.empty()) // behind the fuse phase: what is raised there needs no f32 in between
+    pm.addPass(createLowerPrecision({precision.str()}));
+}
+
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision) {
+  lowerPrecision(pm, precision);
   pm.addPass(createBuildTrainingStep(options.step));
   buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
   if (!options.recompute.empty()) // last: it counts on what is left
     pm.addPass(createRecompute({options.recompute}));
 }
 
-void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options) {
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision) {
+  lowerPrecision(pm, precision);
   pm.addPass(createBuildEvaluationStep(options));
   buildSimplify(pm);
 }

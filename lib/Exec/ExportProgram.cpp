@@ -122,6 +122,8 @@ private:
     load->shape = op.getShape().vec();
     load->starts = op.getStarts().vec();
     load->target = toFile(op.getTarget());
+    if (op.getStored())
+      load->stored = static_cast<uint8_t>(elementDType(*op.getStored()).value_or(DType::F32));
     rank.loads.push_back(std::move(load));
     return llvm::Error::success();
   }

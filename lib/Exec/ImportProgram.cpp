@@ -97,8 +97,13 @@ private:
     if (load.file >= static_cast<int64_t>(file.files.size()))
       return fail("load of '" + load.name + "' from file " + std::to_string(load.file));
     if (load.file >= 0) {
+      TypeAttr stored;
+      if (load.stored != 255) {
+        RankedTensorType type = tensor(load.stored, {});
+        stored = type ? TypeAttr::get(type.getElementType()) : TypeAttr();
+      }
       LoadOp::create(builder, loc, load.name, file.files[load.file]->path, static_cast<int64_t>(load.offset),
-                     load.shape, load.starts, target);
+                     load.shape, load.starts, target, stored);
       return;
     }
     auto type = tensor(static_cast<uint8_t>(*elementDType(target.getType().getElementType())), load.shape);

@@ -75,6 +75,7 @@ private:
   std::string dataPath;
   Tensors tensors;
   llvm::StringMap<const WeightValue *> values;
+  llvm::StringMap<std::string> rounded; ///< of f32 values, for initializers in bf16 or f16
   llvm::StringMap<std::unique_ptr<llvm::MemoryBuffer>> sources; ///< mapped files of external data
 
   static bool isExternal(const ::onnx::TensorProto *tensor) {
@@ -113,13 +114,17 @@ private:
       if (found == values.end())
         continue;
       const WeightValue &weight = *found->second;
-      if (onnxDType(tensor.data_type()) != weight.dtype || !llvm::equal(tensor.dims(), weight.shape))
+      std::optional<DType> dtype = onnxDType(tensor.data_type());
+      bool isMaster = weight.dtype == DType::F32 && (dtype == DType::BF16 || dtype == DType::F16);
+      if ((dtype != weight.dtype && !isMaster) || !llvm::equal(tensor.dims(), weight.shape))
         return llvm::createStringError(output + ": initializer '" + weight.name +
                                        "' of the model has another type than the weight of that name");
       matched.insert(weight.name);
+      if (isMaster)
+        rounded[weight.name] = dtype == DType::BF16 ? roundTo<BFloat16>(weight.data) : roundTo<Half>(weight.data);
       if (!isExternal(&tensor)) {
         clearData(tensor);
-        tensor.set_raw_data(weight.data.data(), weight.data.size());
+        tensor.set_raw_data(dataOf(weight).str());
       }
     }
     for (const auto &weight : values)
@@ -128,6 +133,22 @@ private:
                                        "' is no initializer of the model's main graph, so it has no place in a model: "
                                        "write .npz, or --freeze it");
     return llvm::Error::success();
+  }
+
+  /// Of f32 values.
+  template <typename T> static std::string roundTo(llvm::StringRef floats) {
+    std::string bytes(floats.size() / sizeof(float) * sizeof(T), '\0');
+    for (size_t i = 0; i < floats.size() / sizeof(float); ++i) {
+      float value;
+      std::memcpy(&value, floats.data() + i * sizeof(float), sizeof(float));
+      T narrow(value);
+      std::memcpy(bytes.data() + i * sizeof(T), &narrow, sizeof(T));
+    }
+    return bytes;
+  }
+  llvm::StringRef dataOf(const WeightValue &weight) const {
+    auto found = rounded.find(weight.name);
+    return found == rounded.end() ? weight.data : llvm::StringRef(found->second);
   }
 
   static void clearData(::onnx::TensorProto &tensor) {
@@ -167,7 +188,7 @@ private:
   llvm::Expected<llvm::StringRef> dataOf(const ::onnx::TensorProto &tensor) {
     bool isMain = llvm::any_of(file.model.graph().initializer(), [&](const auto &other) { return &other == &tensor; });
     if (auto found = values.find(tensor.name()); isMain && found != values.end())
-      return found->second->data;
+      return dataOf(*found->second);
     std::string path = sourcePath(tensor), offsetText = entry(tensor, "offset"), lengthText = entry(tensor, "length");
     std::unique_ptr<llvm::MemoryBuffer> &source = sources[path];
     if (!source) {

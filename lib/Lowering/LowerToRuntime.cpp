@@ -186,6 +186,7 @@ private:
   /// A load for every source of the weight that the box [starts, starts + target) has a part of.
   void createLoads(WeightOp weight, Location loc, Shape shape, SmallVector<int64_t> starts, exec::BufferAttr target) {
     auto sources = weight.getSources().getAsRange<ExternalAttr>();
+    auto stored = weight->getAttrOfType<TypeAttr>(LlmparDialect::kStored);
     if (sources.empty()) // a state that begins as zeros, like all memory
       return;
     int64_t count = llvm::range_size(sources), rows = count == 1 ? INT64_MAX : shape[0] / count; // of each
@@ -206,7 +207,7 @@ private:
       }
       exec::LoadOp::create(builder, loc, weight.getSymNameAttr(), builder.getStringAttr(source.getPath()),
                            builder.getI64IntegerAttr(source.getOffset()), builder.getDenseI64ArrayAttr(shape),
-                           builder.getDenseI64ArrayAttr(starts), part);
+                           builder.getDenseI64ArrayAttr(starts), part, stored);
       offset += static_cast<int64_t>(bytesOf(part));
     }
   }

@@ -232,7 +232,7 @@ private:
     const RecordPlan &record = plan.main[index];
     if (!record.op || !layouts.of(next.value).sameShards(layouts.of(old.value)))
       return false;
-    return old.lastMain < index || (old.lastMain == index && isa<AdamOp, SgdOp, BinaryOp>(record.op) &&
+    return old.lastMain < index || (old.lastMain == index && isa<AdamOp, SgdOp, BinaryOp, SelectOp>(record.op) &&
                                     llvm::all_of(record.op->getOperands(), [&](Value operand) {
                                       return storageOf.lookup(operand) != state ||
                                              layouts.of(operand).sameShards(layouts.of(next.value));

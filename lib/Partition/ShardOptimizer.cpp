@@ -7,7 +7,11 @@
 //
 // Stage 3: parameters rest in these parts too, and each op that reads one gathers it for itself (`llmpar.rest`).
 //
+// Of a parameter that is read through a narrow copy (Dialect/MasterWeights.h) nobody needs the whole master, in any
+// stage: the copy is made in parts, and gathered.
+//
 //===----------------------------------------------------------------------===//
+#include "llmpar/Dialect/MasterWeights.h"
 #include "llmpar/Partition/Passes.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -53,6 +57,19 @@ void shardSquares(mlir::Value gradient, const Sharding &parts, const Mesh &mesh)
 
 bool isStep(mlir::Operation *op) { return mlir::isa<AdamOp, SgdOp>(op); }
 
+/// Whether `op` chooses between a state's new value and its old one: the step is skipped where gradients overflow.
+bool isChoice(mlir::Operation *op, mlir::Operation *step) {
+  auto select = mlir::dyn_cast<SelectOp>(op);
+  return select && select.getA().getDefiningOp() == step;
+}
+
+/// All loads of a weight: propagation has made one for each sharding.
+llvm::SmallVector<LoadWeightOp> loadsOf(LoadWeightOp load) {
+  auto loads = llvm::to_vector(load->getBlock()->getOps<LoadWeightOp>());
+  llvm::erase_if(loads, [&](LoadWeightOp other) { return other.getWeight() != load.getWeight(); });
+  return loads;
+}
+
 /// The parameter of an optimizer's op that rests in parts. Not a vector: to gather it costs a latency and saves
 /// nothing.
 LoadWeightOp splitParameter(mlir::Operation *step) {
@@ -73,12 +90,13 @@ void computeForEachUser(mlir::Block &body) {
   llvm::SmallVector<mlir::Operation *> derived;
   for (mlir::Operation &op : body) {
     auto load = mlir::dyn_cast<LoadWeightOp>(op);
-    bool isDerived = op.getNumOperands() > 0 && llvm::all_of(op.getOperands(), [&](mlir::Value operand) {
-                       return operand.getDefiningOp() && sources.contains(operand.getDefiningOp());
-                     });
+    bool isCopy = isNarrowCopy(&op) && sources.contains(op.getOperand(0).getDefiningOp());
+    bool isDerived = !isCopy && op.getNumOperands() > 0 && llvm::all_of(op.getOperands(), [&](mlir::Value operand) {
+      return operand.getDefiningOp() && sources.contains(operand.getDefiningOp());
+    });
     if (isDerived)
       derived.push_back(&op);
-    if (isDerived || (load && names.contains(load.getWeight())))
+    if (isDerived || isCopy || (load && names.contains(load.getWeight())))
       sources.insert(&op);
   }
   for (mlir::Operation *op : llvm::reverse(derived)) {
@@ -90,22 +108,45 @@ void computeForEachUser(mlir::Block &body) {
   }
 }
 
-/// A weight rests in parts. Every other op that reads it has `llmpar.rest`, so that it gathers the weight for itself.
-void shardParameter(WeightOp weight, mlir::Operation *step, const Sharding &parts, const Mesh &mesh) {
-  auto loads = llvm::to_vector(mlir::cast<mlir::func::FuncOp>(step->getParentOp()).getOps<LoadWeightOp>());
-  llvm::erase_if(loads, [&](LoadWeightOp load) { return load.getWeight() != weight.getSymName(); });
-  for (LoadWeightOp load : loads)
-    setSharding(load.getResult(), parts, mesh);
-  for (LoadWeightOp load : loads)
-    for (mlir::Operation *user : load->getUsers()) {
-      if (user == step)
-        continue;
-      llvm::SmallVector<mlir::Attribute> rest;
-      for (auto [operand, want] : llvm::zip(user->getOperands(), inShardings(user, mesh)))
-        rest.push_back(
-            toAttr(operand.getDefiningOp<LoadWeightOp>() ? shardingOf(operand, mesh) : want, mesh, step->getContext()));
-      user->setAttr(LlmparDialect::kRestShardings, mlir::ArrayAttr::get(step->getContext(), rest));
+/// Every op that reads a value which rests in `parts`, a weight or its narrow copy, gathers it for itself.
+void gatherForEachUser(mlir::Value value, mlir::Operation *step, const Sharding &parts, const Mesh &mesh) {
+  auto rests = [](mlir::Value operand) {
+    mlir::Operation *op = operand.getDefiningOp();
+    return op && (mlir::isa<LoadWeightOp>(op) || isNarrowCopy(op));
+  };
+  for (mlir::Operation *user : value.getUsers()) {
+    if (user == step || isChoice(user, step))
+      continue;
+    if (isNarrowCopy(user)) {
+      gatherForEachUser(user->getResult(0), step, parts, mesh);
+      continue;
     }
+    llvm::SmallVector<mlir::Attribute> rest;
+    for (auto [operand, want] : llvm::zip(user->getOperands(), inShardings(user, mesh)))
+      rest.push_back(toAttr(rests(operand) ? shardingOf(operand, mesh) : want, mesh, step->getContext()));
+    user->setAttr(LlmparDialect::kRestShardings, mlir::ArrayAttr::get(step->getContext(), rest));
+  }
+}
+
+/// A state of the step rests in parts, and so do its narrow copies.
+void shardState(LoadWeightOp state, const Sharding &parts, const Mesh &mesh) {
+  for (LoadWeightOp load : loadsOf(state)) {
+    setSharding(load.getResult(), parts, mesh);
+    for (mlir::Operation *user : load->getUsers())
+      if (isNarrowCopy(user)) {
+        setInShardings(user, {parts}, mesh);
+        setSharding(user->getResult(0), parts, mesh);
+      }
+  }
+}
+
+/// Whether the step, and copies that may be made of parts, are all that reads a state.
+bool isReadInParts(LoadWeightOp state, mlir::Operation *step) {
+  return llvm::all_of(loadsOf(state), [&](LoadWeightOp load) {
+    return llvm::all_of(load->getUsers(), [&](mlir::Operation *user) {
+      return user == step || isChoice(user, step) || isNarrowCopy(user);
+    });
+  });
 }
 
 void shardStep(mlir::Operation *step, AxisId axis, bool alsoParameters, const Mesh &mesh) {
@@ -121,14 +162,21 @@ void shardStep(mlir::Operation *step, AxisId axis, bool alsoParameters, const Me
   setInShardings(step, wanted, mesh);
   for (mlir::Value value : step->getResults())
     setSharding(value, after, mesh);
-  // What only this step reads rests in parts.
+  for (mlir::Value value : step->getResults())
+    for (mlir::Operation *user : value.getUsers())
+      if (isChoice(user, step)) {
+        setInShardings(user, {inShardings(user, mesh)[0], after, after}, mesh);
+        setSharding(user->getResult(0), after, mesh);
+      }
+  LoadWeightOp split = alsoParameters ? splitParameter(step) : LoadWeightOp();
   for (mlir::Value operand : step->getOperands())
-    if (auto load = operand.getDefiningOp<LoadWeightOp>();
-        load && load->hasOneUse() && operand.getType() == result.getType())
-      setSharding(operand, after, mesh);
+    if (auto load = operand.getDefiningOp<LoadWeightOp>(); load && operand.getType() == result.getType())
+      if (load == split || isReadInParts(load, step))
+        shardState(load, after, mesh);
   shardSquares(step->getOperand(1), after, mesh);
-  if (LoadWeightOp load = splitParameter(step); load && alsoParameters)
-    shardParameter(mlir::SymbolTable::lookupNearestSymbolFrom<WeightOp>(step, load.getWeightAttr()), step, after, mesh);
+  if (split)
+    for (LoadWeightOp load : loadsOf(split))
+      gatherForEachUser(load.getResult(), step, after, mesh);
 }
 
 struct ShardOptimizer : impl::ShardOptimizerBase<ShardOptimizer> {

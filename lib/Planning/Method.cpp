@@ -1,6 +1,7 @@
 //===- Method.cpp - Parallelization methods as limits of the search ---------===//
 #include "llmpar/Planning/Method.h"
 
+#include "llmpar/Dialect/MasterWeights.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -83,6 +84,12 @@ SmallVector<DimRole> DimRoles::ofFactors(Operation *op, const FactorRule &rule) 
 bool hasExperts(Block &body) { return !body.getOps<ExpertsOp>().empty(); }
 
 bool isOptimizer(Operation *op) { return isa<AdamOp, SgdOp>(op); }
+
+bool followsOptimizer(Operation *op) {
+  auto select = dyn_cast<SelectOp>(op);
+  bool isChoice = select && select.getA().getDefiningOp() && isOptimizer(select.getA().getDefiningOp());
+  return isOptimizer(op) || isNarrowCopy(op) || isChoice;
+}
 
 bool isTraining(Block &body) { return llvm::any_of(body, [](Operation &op) { return isOptimizer(&op); }); }
 

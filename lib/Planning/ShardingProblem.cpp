@@ -1,6 +1,7 @@
 //===- ShardingProblem.cpp - A graph as a PlanProblem, and back -------------===//
 #include "llmpar/Planning/ShardingProblem.h"
 
+#include "llmpar/Dialect/MasterWeights.h"
 #include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/ADT/SetVector.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -110,6 +111,17 @@ void ShardingProblem::addArgument(BlockArgument argument) {
   problem_.nodes.push_back(std::move(plan));
 }
 
+/// The shardings with the fewest bytes; all, if a whole value is not worth splitting.
+std::vector<ShardingId> ShardingProblem::smallest(ArrayRef<ShardingId> ids, RankedTensorType type) {
+  auto bytes = [&](ShardingId id) { return localBytes(costs_[id], type, costs_.mesh()); };
+  std::vector<ShardingId> kept(ids.begin(), ids.end());
+  if (kept.empty() || bytes(kept.front()) < smallestGatheredBytes)
+    return kept;
+  int64_t least = bytes(*llvm::min_element(kept, [&](ShardingId a, ShardingId b) { return bytes(a) < bytes(b); }));
+  llvm::erase_if(kept, [&](ShardingId id) { return bytes(id) > least; });
+  return kept;
+}
+
 /// What a state may rest as: what any user wants, but where the method says more. `zero` leaves a parameter to its other
 /// users and splits what only the optimizer reads; `gathered` splits all, down to what it leaves whole everywhere.
 ShardingProblem::ShardingList ShardingProblem::stateListOf(Value state) {
@@ -119,15 +131,12 @@ ShardingProblem::ShardingList ShardingProblem::stateListOf(Value state) {
   for (OpOperand &use : state.getUses())
     if (Operation *user = use.getOwner(); isa<FactorOpInterface>(user)) {
       ShardingList wanted = tableOf(user, strategies.of(user)).operands[use.getOperandNumber()];
-      (isOptimizer(user) ? stepped : used).insert(wanted->begin(), wanted->end());
+      (followsOptimizer(user) ? stepped : used).insert(wanted->begin(), wanted->end());
     }
-  auto bytes = [&](ShardingId id) { return localBytes(costs_[id], typeOf(state), costs_.mesh()); };
   bool splits = method == Method::Gathered || (method == Method::Zero && used.empty());
-  if (splits && !stepped.empty() && bytes(stepped.front()) >= smallestGatheredBytes) {
-    int64_t least = bytes(*llvm::min_element(stepped, [&](ShardingId a, ShardingId b) { return bytes(a) < bytes(b); }));
-    stepped.remove_if([&](ShardingId id) { return bytes(id) > least; });
-    return intern({stepped.begin(), stepped.end()});
-  }
+  if (splits && !stepped.empty() &&
+      localBytes(costs_[stepped.front()], typeOf(state), costs_.mesh()) >= smallestGatheredBytes)
+    return intern(smallest(stepped.getArrayRef(), typeOf(state)));
   if (method != Method::Zero || used.empty())
     used.insert(stepped.begin(), stepped.end());
   return intern({used.begin(), used.end()});
@@ -227,6 +236,8 @@ void ShardingProblem::addOp(Operation &op, int64_t position) {
 ShardingProblem::ShardingList ShardingProblem::keptListOf(OpResult value, ShardingList natural) {
   if (value.getOwner()->hasAttr(LlmparDialect::kOutShardings))
     return intern({costs_.intern(shardingOf(value, costs_.mesh()))});
+  if (method == Method::Gathered && isNarrowCopy(value.getOwner()))
+    return intern(smallest(*natural, typeOf(value)));
   std::vector<ShardingList> key = {natural};
   for (OpOperand &use : value.getUses())
     if (Operation *user = use.getOwner(); isa<FactorOpInterface>(user))
@@ -271,10 +282,12 @@ void ShardingProblem::apply(const Plan &plan) {
     const Strategy &strategy = (*node.strategies)[choice];
     setFactorShardings(node.op, strategies.rules().of(node.op), strategy.factors, mesh);
     std::vector<Sharding> rest = strategy.rest;
-    for (OpOperand &operand : node.op->getOpOperands()) { // a state that is gathered is gathered for this op alone
-      if (!strategies.free().isState(operand.get()))
-        continue;
+    for (OpOperand &operand : node.op->getOpOperands()) { // what is gathered of a state is gathered for this op alone
+      Operation *copy = operand.get().getDefiningOp();
       int state = nodeOf.lookup(operand.get());
+      bool isKeptCopy = copy && isNarrowCopy(copy) && nodes_[state].shardings;
+      if (!strategies.free().isState(operand.get()) && !isKeptCopy)
+        continue;
       ShardingId resting = (*nodes_[state].shardings)[plan.choice[state]];
       if (resting == strategy.operands[operand.getOperandNumber()])
         continue;

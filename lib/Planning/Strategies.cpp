@@ -226,7 +226,7 @@ StrategySet Strategies::makeSet(Operation *op, const OpClass &kind) {
   }
   StrategySet set;
   Pricing pricing{FlopCount(op), nullptr};
-  bool splitsStates = (method == Method::Zero || method == Method::Gathered) && isOptimizer(op);
+  bool splitsStates = (method == Method::Zero || method == Method::Gathered) && followsOptimizer(op);
   auto allowed = [&](AxisId axis, int factor) {
     return splitsStates || allows(method, axis, kind.roles[factor], kind.isWeightFactor[factor]);
   };

@@ -1,5 +1,6 @@
 //===- BuildEvaluationStep.cpp - Loss and accuracy ---------------------------===//
 #include "Logits.h"
+#include "MasterWeights.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Training/Passes.h"
 
@@ -22,9 +23,15 @@ struct BuildEvaluationStep : impl::BuildEvaluationStepBase<BuildEvaluationStep> 
     FailureOr<Value> found = findLogits(function, logits);
     if (failed(found))
       return signalPassFailure();
+    llvm::StringMap<SmallVector<LoadWeightOp>> loads;
+    for (auto load : function.getBody().front().getOps<LoadWeightOp>())
+      loads[load.getWeight()].push_back(load);
     for (WeightOp weight : getOperation().getOps<WeightOp>())
-      if (isa<FloatType>(cast<RankedTensorType>(weight.getType()).getElementType()))
+      if (isa<FloatType>(cast<RankedTensorType>(weight.getType()).getElementType())) {
         weight->setAttr(LlmparDialect::kMutable, UnitAttr::get(&getContext()));
+        if (!isTable(weight.getSymName())) // in the type in which it is trained
+          keepMaster(weight, loads.lookup(weight.getSymName()));
+      }
     Operation *ret = function.getBody().front().getTerminator();
     OpBuilder builder(ret);
     OpWriter write{builder, ret->getLoc()};

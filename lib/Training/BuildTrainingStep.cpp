@@ -1,5 +1,6 @@
 //===- BuildTrainingStep.cpp - Loss, gradients, optimizer --------------------===//
 #include "Logits.h"
+#include "MasterWeights.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Training/Backward.h"
 #include "llmpar/Training/Passes.h"
@@ -8,6 +9,7 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/GlobPattern.h"
+#include <limits>
 #include <numbers>
 
 using namespace mlir;
@@ -18,7 +20,8 @@ namespace llmpar {
 
 namespace {
 
-bool isFloat(Value value) { return isa<FloatType>(tensorType(value).getElementType()); }
+Type elementOf(Value value) { return tensorType(value).getElementType(); }
+bool isFloat(Value value) { return isa<FloatType>(elementOf(value)); }
 
 struct BuildTrainingStep : impl::BuildTrainingStepBase<BuildTrainingStep> {
   using Base::Base;
@@ -38,9 +41,13 @@ private:
   struct Parameter {
     WeightOp weight;
     LoadWeightOp load;
-    Value gradient;
+    Value gradient; ///< in f32, times the loss scale
   };
   SmallVector<Parameter> parameters;
+  struct State {
+    WeightOp weight;
+    Value value;
+  };
   /// An argument with the rows of all micro-batches: row r is of micro-batch r mod `accumulation`, so that each rank of
   /// a sharded batch has rows of every one.
   struct BatchInput {
@@ -53,6 +60,9 @@ private:
   SmallVector<Operation *> forward; ///< that depend on them
   SmallVector<Value> results;
   SmallVector<Attribute> resultAttributes;
+  std::optional<State> scaleState;
+  Value scaleOfLoss;       ///< null without --initial-loss-scale, like the next two
+  Value squares, isFinite; ///< of all gradients: the sum of their squares, and whether each of them is a number
 
   LogicalResult checkOptions() {
     auto oneOf = [&](StringRef option, StringRef value, ArrayRef<StringRef> choices) -> LogicalResult {
@@ -67,6 +77,12 @@ private:
     for (const std::string &pattern : frozen)
       if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
         return getOperation().emitError() << "freeze '" << pattern << "': " << llvm::toString(glob.takeError());
+    if (lossScale != 0 &&
+        (!(lossScale >= minLossScale) || !(minLossScale > 0) || lossScaleWindow < 1 || hysteresis < 1))
+      return getOperation().emitError()
+             << "initial-loss-scale " << double(lossScale) << ", min-loss-scale " << double(minLossScale)
+             << ", loss-scale-window " << int64_t(lossScaleWindow) << ", hysteresis " << int64_t(hysteresis)
+             << ": the first is at least the second, which is above 0; the others are at least 1";
     if (accumulation < 1)
       return getOperation().emitError() << "gradient-accumulation-steps " << int64_t(accumulation)
                                         << ": a step has at least 1 micro-batch";
@@ -85,6 +101,8 @@ private:
     findParameters();
     if (parameters.empty())
       return function.emitError() << "has no float weights: there is nothing to train";
+    if (failed(keepMasters()))
+      return failure();
 
     OpBuilder builder(ret);
     OpWriter write{builder, ret.getLoc()};
@@ -94,9 +112,12 @@ private:
     if (parameters.empty())
       return function.emitError() << "the logits depend on no weight that is trained: name another result";
     addResult(*loss, "loss");
+    sumSquares(write);
     Value step = nextStep(write), rate = rateAt(write, step), scale = gradientScale(write);
     for (Parameter &parameter : parameters)
       update(write, parameter, rate, scale, step);
+    if (scaleOfLoss)
+      updateLossScale(write);
     ret->setOperands(results);
     function.setType(builder.getFunctionType(body.getArgumentTypes(),
                                              llvm::map_to_vector(results, [](Value v) { return v.getType(); })));
@@ -106,13 +127,10 @@ private:
 
   /// A table that is computed and not learnt, or what the user says.
   bool isFrozen(StringRef name) const {
-    static constexpr StringLiteral tables[] = {"*cos_cache*", "*sin_cache*", "*cos_cached*", "*sin_cached*",
-                                               "*inv_freq*",  "*mask*",      "const_*"};
-    auto matches = [&](StringRef pattern) {
-      llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern);
-      return glob ? glob->match(name) : (llvm::consumeError(glob.takeError()), false);
-    };
-    return llvm::any_of(tables, matches) || llvm::any_of(frozen, matches);
+    return isTable(name) || llvm::any_of(frozen, [&](StringRef pattern) {
+             llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern);
+             return glob ? glob->match(name) : (llvm::consumeError(glob.takeError()), false);
+           });
   }
 
   void findParameters() {
@@ -129,6 +147,21 @@ private:
       }
     for (auto [weight, load] : found)
       parameters.push_back({weight, load, Value()});
+  }
+
+  LogicalResult keepMasters() {
+    for (Parameter &parameter : parameters) {
+      Type type = parameter.weight.getType();
+      Type element = getElementTypeOrSelf(type);
+      if (element.isF64())
+        return function.emitError() << "parameter '" << parameter.weight.getSymName() << "' of type " << type
+                                    << ": parameters are trained in f32; export the model in float32";
+      if (element.isF16() && lossScale == 0)
+        return function.emitError() << "parameter '" << parameter.weight.getSymName() << "' of type " << type
+                                    << ": gradients in f16 need a loss scale (--fp16), or export the model in bfloat16";
+      keepMaster(parameter.weight, parameter.load);
+    }
+    return success();
   }
 
   /// The dimension of an argument that is the batch: of the name that the first argument's first dimension has, else a
@@ -235,11 +268,16 @@ private:
     Value counts = write.cast(write.unary("logical_not", isIgnored), builder.getF32Type());
     Value count = write.reduce("sum", counts, rows, /*keepDims=*/false);
     Value share = write.unary("reciprocal", write.binary("max", count, write.scalar(1, count)));
-    Value seed = write.broadcast(share, labelType.getShape()), sum;
+    Value seed = share, sum;
+    if (lossScale > 0)
+      seed = write.binary("mul", seed, beginLossScale(write));
+    seed = write.broadcast(seed, labelType.getShape());
     for (int64_t index = 0; index < accumulation; ++index) {
       IRMapping mapping = forwardOf(write, index);
-      Value wide = write.cast(mapping.lookupOrDefault(logitsValue), builder.getF32Type());
-      auto crossEntropy = CrossEntropyOp::create(builder, write.loc, wide, mapping.lookupOrDefault(ofMicroBatch),
+      Value ofForward = withoutWidening(mapping.lookupOrDefault(logitsValue));
+      if (!isNarrowFloat(elementOf(ofForward))) // of which the loss is f32
+        ofForward = write.cast(ofForward, builder.getF32Type());
+      auto crossEntropy = CrossEntropyOp::create(builder, write.loc, ofForward, mapping.lookupOrDefault(ofMicroBatch),
                                                  ignoreIndex, llvm::APFloat(double(labelSmoothing)));
       if (failed(addGradients(write, crossEntropy.getLoss(), seed)))
         return failure();
@@ -248,11 +286,6 @@ private:
     }
     Value loss = write.binary("mul", sum, share);
     llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
-    for (Parameter &parameter : parameters)
-      if (!tensorType(parameter.gradient).getElementType().isF32())
-        return function.emitError() << "parameter '" << parameter.weight.getSymName() << "' of type "
-                                    << parameter.gradient.getType()
-                                    << ": only f32 parameters are trained; export the model in float32";
     return loss;
   }
 
@@ -272,10 +305,6 @@ private:
     return success();
   }
 
-  struct State {
-    WeightOp weight;
-    Value value;
-  };
   /// A weight that begins as zeros, and its value before this step.
   State state(OpWriter &write, const Twine &name, RankedTensorType type) {
     OpBuilder detached(write.builder.getContext());
@@ -307,7 +336,7 @@ private:
     auto type = RankedTensorType::get({}, write.builder.getF32Type());
     State counter = state(write, "step", type);
     Value step = write.binary("add", counter.value, write.scalar(1, counter.value));
-    addResult(step, counter.weight);
+    addResult(ifFinite(write, step, counter.value), counter.weight);
     return step;
   }
 
@@ -335,26 +364,71 @@ private:
     return write.binary("min", peak, decayed);
   }
 
-  /// min(1, clip / norm of all gradients).
+  void sumSquares(OpWriter &write) {
+    if (clip == 0 && !scaleOfLoss)
+      return;
+    for (Parameter &parameter : parameters) {
+      Value g = parameter.gradient;
+      Value sum = write.reduce("sum", write.binary("mul", g, g),
+                               llvm::to_vector(llvm::seq<int64_t>(0, tensorType(g).getRank())), /*keepDims=*/false);
+      squares = squares ? write.binary("add", squares, sum) : sum;
+    }
+    if (scaleOfLoss) // gradients were f16, at most 65504: their squares do not overflow
+      isFinite = write.binary("less", squares, write.scalar(std::numeric_limits<double>::infinity(), squares));
+  }
+  /// What a step makes of a state: its new value, unless the gradients are not finite.
+  Value ifFinite(OpWriter &write, Value next, Value value) const {
+    return isFinite ? write.select(isFinite, next, value) : next;
+  }
+
+  /// What gradients are multiplied with: 1 / loss scale, and min(1, clip / norm of all gradients).
   Value gradientScale(OpWriter &write) {
-    auto type = RankedTensorType::get({}, write.builder.getF32Type());
-    Value squares;
-    if (clip > 0)
-      for (Parameter &parameter : parameters) {
-        Value g = write.cast(parameter.gradient, write.builder.getF32Type());
-        Value sum = write.reduce("sum", write.binary("mul", g, g),
-                                 llvm::to_vector(llvm::seq<int64_t>(0, tensorType(g).getRank())), /*keepDims=*/false);
-        squares = squares ? write.binary("add", squares, sum) : sum;
-      }
-    if (!squares) {
-      auto attribute = DenseElementsAttr::get(type, 1.0f);
-      return ConstantOp::create(write.builder, write.loc, type, attribute);
+    Value unscale = scaleOfLoss ? write.unary("reciprocal", scaleOfLoss) : Value();
+    if (clip == 0) {
+      auto type = RankedTensorType::get({}, write.builder.getF32Type());
+      return unscale
+                 ? unscale
+                 : ConstantOp::create(write.builder, write.loc, type, DenseElementsAttr::get(type, 1.0f)).getResult();
     }
     Value norm = write.unary("sqrt", squares);
+    if (unscale)
+      norm = write.binary("mul", norm, unscale);
     addResult(norm, "grad_norm");
-    return write.binary(
+    Value scale = write.binary(
         "min", write.scalar(1, norm),
         write.binary("div", write.scalar(clip, norm), write.binary("add", norm, write.scalar(1e-6, norm))));
+    return unscale ? write.binary("mul", scale, unscale) : scale;
+  }
+
+  /// The scale of this step. States begin as zeros: then it is the initial one.
+  Value beginLossScale(OpWriter &write) {
+    auto type = RankedTensorType::get({}, write.builder.getF32Type());
+    scaleState = state(write, "loss_scale", type);
+    Value value = scaleState->value;
+    scaleOfLoss =
+        write.select(write.binary("greater", value, write.scalar(0, value)), value, write.scalar(lossScale, value));
+    return scaleOfLoss;
+  }
+
+  /// As torch.amp and Megatron-LM do it. Good steps in a row double the scale; overflows since then halve it, each one
+  /// from the `hysteresis`-th on.
+  void updateLossScale(OpWriter &write) {
+    auto type = RankedTensorType::get({}, write.builder.getF32Type());
+    State good = state(write, "good_steps", type), bad = state(write, "overflows", type);
+    Value one = write.scalar(1, scaleOfLoss), zero = write.scalar(0, scaleOfLoss);
+    Value nextGood = write.select(isFinite, write.binary("add", good.value, one), zero);
+    Value nextBad = write.select(isFinite, bad.value, write.binary("add", bad.value, one));
+    Value grows = write.binary("greater_equal", nextGood, write.scalar(double(lossScaleWindow), nextGood));
+    Value shrinks = write.binary("bit_and", write.unary("logical_not", isFinite),
+                                 write.binary("greater_equal", nextBad, write.scalar(double(hysteresis), nextBad)));
+    Value larger = write.binary("mul", scaleOfLoss, write.scalar(2, scaleOfLoss));
+    Value smaller = write.binary("max", write.binary("mul", scaleOfLoss, write.scalar(0.5, scaleOfLoss)),
+                                 write.scalar(minLossScale, scaleOfLoss));
+    addResult(scaleOfLoss, "loss_scale");
+    addResult(write.cast(write.unary("logical_not", isFinite), write.builder.getF32Type()), "skipped");
+    addResult(write.select(grows, larger, write.select(shrinks, smaller, scaleOfLoss)), scaleState->weight);
+    addResult(write.select(grows, zero, nextGood), good.weight);
+    addResult(write.select(grows, zero, nextBad), bad.weight);
   }
 
   void update(OpWriter &write, Parameter &parameter, Value rate, Value scale, Value step) {
@@ -370,16 +444,16 @@ private:
       State velocity = slot(".velocity");
       auto sgd = SgdOp::create(write.builder, write.loc, value, parameter.gradient, velocity.value, rate, scale,
                                number(momentum), decay, flag(false));
-      addResult(sgd.getNewParam(), weight);
-      addResult(sgd.getNewVelocity(), velocity.weight);
+      addResult(ifFinite(write, sgd.getNewParam(), value), weight);
+      addResult(ifFinite(write, sgd.getNewVelocity(), velocity.value), velocity.weight);
       return;
     }
     State m = slot(".m"), v = slot(".v");
     auto adam = AdamOp::create(write.builder, write.loc, value, parameter.gradient, m.value, v.value, rate, scale, step,
                                number(beta1), number(beta2), number(epsilon), decay, flag(optimizer == "adamw"));
-    addResult(adam.getNewParam(), weight);
-    addResult(adam.getNewM(), m.weight);
-    addResult(adam.getNewV(), v.weight);
+    addResult(ifFinite(write, adam.getNewParam(), value), weight);
+    addResult(ifFinite(write, adam.getNewM(), m.value), m.weight);
+    addResult(ifFinite(write, adam.getNewV(), v.value), v.weight);
   }
 };
 

@@ -2,6 +2,7 @@
 #include "Logits.h"
 
 #include "GradientRules.h"
+#include "llmpar/Dialect/MasterWeights.h"
 
 using namespace mlir;
 
@@ -20,6 +21,13 @@ FailureOr<Value> findLogits(func::FuncOp function, StringRef wanted) {
   }
   return function.emitError() << "has no " << (wanted.empty() ? "float result" : "result '" + wanted.str() + "'")
                               << ": name the logits";
+}
+
+Value withoutWidening(Value logits) {
+  auto cast = logits.getDefiningOp<CastOp>();
+  bool isWidening =
+      cast && isNarrowFloat(tensorType(cast.getX()).getElementType()) && tensorType(logits).getElementType().isF32();
+  return isWidening ? cast.getX() : logits;
 }
 
 BlockArgument addLabels(func::FuncOp function, RankedTensorType logits) {

@@ -11,6 +11,9 @@ namespace llmpar {
 /// there is none, or if it has no dimension of classes.
 mlir::FailureOr<mlir::Value> findLogits(mlir::func::FuncOp function, llvm::StringRef name);
 
+/// Logits in bf16 or f16 where `logits` are a cast of them to f32; else `logits`. cross_entropy computes in f32 anyhow.
+mlir::Value withoutWidening(mlir::Value logits);
+
 /// Adds an argument `labels`: one i64 for each row of logits of type `logits`.
 mlir::BlockArgument addLabels(mlir::func::FuncOp function, mlir::RankedTensorType logits);
 

@@ -24,12 +24,22 @@ func.func @main(%x: tensor<2x1x9xf32>) -> tensor<2x4x7xf32> {
 
 // -----
 
-llmpar.weight @w : tensor<4x6xbf16> from <"w.bin", 0, 48>
-// expected-error @below {{parameter 'w' of type 'tensor<4x6xbf16>': only f32 parameters are trained; export the model in float32}}
-func.func @main(%x: tensor<2x4xbf16>) -> tensor<2x6xbf16> {
-  %w = llmpar.load_weight @w : tensor<4x6xbf16>
-  %y = llmpar.matmul %x, %w : (tensor<2x4xbf16>, tensor<4x6xbf16>) -> tensor<2x6xbf16>
-  return %y : tensor<2x6xbf16>
+llmpar.weight @w : tensor<4x6xf64> from <"w.bin", 0, 192>
+// expected-error @below {{parameter 'w' of type 'tensor<4x6xf64>': parameters are trained in f32; export the model in float32}}
+func.func @main(%x: tensor<2x4xf64>) -> tensor<2x6xf64> {
+  %w = llmpar.load_weight @w : tensor<4x6xf64>
+  %y = llmpar.matmul %x, %w : (tensor<2x4xf64>, tensor<4x6xf64>) -> tensor<2x6xf64>
+  return %y : tensor<2x6xf64>
+}
+
+// -----
+
+llmpar.weight @w : tensor<4x6xf16> from <"w.bin", 0, 48>
+// expected-error @below {{parameter 'w' of type 'tensor<4x6xf16>': gradients in f16 need a loss scale (--fp16), or export the model in bfloat16}}
+func.func @main(%x: tensor<2x4xf16>) -> tensor<2x6xf16> {
+  %w = llmpar.load_weight @w : tensor<4x6xf16>
+  %y = llmpar.matmul %x, %w : (tensor<2x4xf16>, tensor<4x6xf16>) -> tensor<2x6xf16>
+  return %y : tensor<2x6xf16>
 }
 
 // -----

@@ -94,6 +94,8 @@ CompileResult compileFor(mlir::MLIRContext &context, const Options &options, con
   compile.search = method.search;
   compile.training = method.training;
   compile.evaluation = method.evaluation;
+  if (method.training || method.evaluation)
+    compile.precision = options.bf16 ? "bf16" : options.fp16 ? "f16" : "";
   compile.cluster = method.isBaseline ? "" : options.cluster;
   if (!options.memory.empty() && !method.isBaseline) {
     llvm::Expected<int64_t> limit = memoryLimit(options);

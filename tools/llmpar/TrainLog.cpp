@@ -52,10 +52,17 @@ bool TrainLog::add(int64_t step, llvm::ArrayRef<rt::HostTensor> outputs, double 
   auto number = [](double x) { return std::isfinite(x) ? llvm::json::Value(x) : llvm::json::Value(nullptr); };
   llvm::json::Object line{{"step", step}};
   std::vector<Scalar> scalars;
-  double loss = 0;
+  double loss = 0, lossScale = 0;
+  bool isSkipped = false;
   for (const rt::HostTensor &output : outputs) {
     double value = output.as<float>()[0];
+    if (output.name == "skipped") {
+      line["skipped"] = isSkipped = value != 0;
+      continue;
+    }
     line[output.name] = number(value);
+    if (output.name == "loss_scale")
+      lossScale = value;
     scalars.push_back({output.name == "loss" ? "loss/training" : output.name, value});
     if (output.name == "loss")
       loss = value;
@@ -75,12 +82,21 @@ bool TrainLog::add(int64_t step, llvm::ArrayRef<rt::HostTensor> outputs, double 
   llvm::json::Value text(std::move(line));
   if (!writeLine(text) || !writeEvent(step, scalars))
     return false;
-  if (!std::isfinite(loss))
+  if (isSkipped && lossScale <= options.minLossScale)
+    return failure.set(CompileError, llvm::formatv("step {0}: gradients are not finite at the least loss scale, {1}: "
+                                                   "lower --lr, clip with --clip-grad 1, or compute in --bf16",
+                                                   step, lossScale)
+                                         .str());
+  if (!std::isfinite(loss) && !isSkipped)
     return failure.set(CompileError, "step " + std::to_string(step) + ": the loss is " + std::to_string(loss) +
                                          ": lower --lr, or clip with --clip-grad 1");
   bool isLast = step == options.trainSteps;
   if (isLast && options.json)
     llvm::outs() << llvm::formatv("{0:2}", text) << "\n";
+  if (!options.json && isSkipped) {
+    status.erase();
+    llvm::outs() << llvm::formatv("step {0,6}   skipped: gradients overflow at loss scale {1}\n", step, lossScale);
+  }
   if (!options.json && (isLast || validation || step % options.logInterval == 0))
     printLine(step, loss, perStep, validation);
   if (!isLast)

@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/GlobPattern.h"
+#include <cmath>
 
 namespace llmpar::tool {
 
@@ -18,9 +19,24 @@ static llvm::StringRef stepOption(const Options &options) {
     return "--gradient-accumulation-steps";
   if (options.recompute != "none")
     return "--recompute";
+  if (options.bf16)
+    return "--bf16";
+  if (options.fp16)
+    return "--fp16";
   if (!options.logits.empty())
     return "--logits";
   return options.frozen.empty() ? "" : "--freeze";
+}
+
+/// The first option given that only a loss scale has; "" if none.
+static llvm::StringRef lossScaleOption(const Options &options) {
+  if (options.lossScale != 65536)
+    return "--initial-loss-scale";
+  if (options.lossScaleWindow != 1000)
+    return "--loss-scale-window";
+  if (options.minLossScale != 1)
+    return "--min-loss-scale";
+  return options.hysteresis == 2 ? "" : "--hysteresis";
 }
 
 std::string problemOutsideTraining(const Options &options) {
@@ -35,6 +51,8 @@ std::string problemWithStepOptions(const Options &options) {
     return "--gradient-accumulation-steps is at least 1";
   if (!llvm::is_contained({"none", "selective", "full"}, options.recompute))
     return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
+  if (options.bf16 && options.fp16)
+    return "--bf16 and --fp16: choose one";
   if (!(options.clip >= 0))
     return "--clip-grad is a number of at least 0";
   if (!llvm::is_contained({"adamw", "adam", "sgd"}, options.optimizer))
@@ -47,6 +65,10 @@ std::string problemWithStepOptions(const Options &options) {
 
 std::string problemWithTrainOptions(const Options &options) {
   auto isShare = [](double x) { return x >= 0 && x < 1; };
+  auto isPowerOfTwo = [](double x) {
+    int exponent;
+    return x > 0 && std::isfinite(x) && std::frexp(x, &exponent) == 0.5;
+  };
   if (options.data.empty())
     return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)";
   if (options.zero < 0 || options.zero > 3)
@@ -70,6 +92,13 @@ std::string problemWithTrainOptions(const Options &options) {
   if (options.schedule != "constant" && options.warmup >= options.trainSteps)
     return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
            std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
+  if (llvm::StringRef option = lossScaleOption(options); !options.fp16 && !option.empty())
+    return (option + " is of a loss scale: add --fp16").str();
+  if (!isPowerOfTwo(options.lossScale) || !isPowerOfTwo(options.minLossScale) ||
+      options.lossScale < options.minLossScale)
+    return "--initial-loss-scale and --min-loss-scale are powers of two, and the second is not above the first";
+  if (options.lossScaleWindow < 1 || options.hysteresis < 1)
+    return "--loss-scale-window and --hysteresis are at least 1";
   if (options.warmup < 0 || !(options.rate >= 0) || !(options.weightDecay >= 0))
     return "--lr, --lr-warmup-iters and --weight-decay are numbers of at least 0";
   if (!(options.minRate >= 0 && options.minRate <= options.rate))
@@ -97,6 +126,10 @@ static BuildTrainingStepOptions stepOptions(const Options &options) {
   training.clip = options.clip;
   training.accumulation = options.accumulation;
   training.labelSmoothing = options.labelSmoothing;
+  training.lossScale = options.fp16 ? options.lossScale : 0;
+  training.lossScaleWindow = options.lossScaleWindow;
+  training.minLossScale = options.minLossScale;
+  training.hysteresis = options.hysteresis;
   training.frozen.assign(options.frozen.begin(), options.frozen.end());
   return training;
 }

@@ -83,6 +83,10 @@ public:
     defaults.optimizer = "adamw";
     defaults.accumulation = 1;
     defaults.recompute = "none";
+    defaults.lossScale = 65536;
+    defaults.lossScaleWindow = 1000;
+    defaults.minLossScale = 1;
+    defaults.hysteresis = 2;
     defaults.rate = 1e-3;
     defaults.schedule = "constant";
     defaults.dataSharding = "random";

@@ -43,6 +43,8 @@ def Llmpar_Dialect : Dialect {
     static constexpr llvm::StringLiteral kMutable = "llmpar.mutable";
     static constexpr llvm::StringLiteral kNext = "llmpar.next";
     static constexpr llvm::StringLiteral kState = "llmpar.state";
+    /// On a weight in f32: the float type of its sources, where that is a narrower one; `llmpar.stored = bf16`.
+    static constexpr llvm::StringLiteral kStored = "llmpar.stored";
   }];
 }
 

@@ -46,6 +46,7 @@ struct CompileOptions {
   PlanLimits plan;
   std::optional<TrainingOptions> training;              ///< make the graph a training step
   std::optional<BuildEvaluationStepOptions> evaluation; ///< make the graph a step of evaluation
+  std::string precision;           ///< of a step: bf16 or f16, with master weights in f32; empty: the model's
   std::string planFile;            ///< replay this plan (Planning/PlanDocument.h) instead of choosing a layout
   std::string deviceConfiguration; ///< pin tensors as the model's multi-device annotations of this name say
   std::vector<std::string> pins;   ///< "name-pattern=[axis,-,...]"

@@ -23,9 +23,9 @@ llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 /// One function per phase of Phases.h that is made of passes.
 void buildSimplify(mlir::OpPassManager &pm);
 void buildFuse(mlir::OpPassManager &pm, bool forTraining = false);
-void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options);
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision = "");
 /// In the place of buildTrain.
-void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options);
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision = "");
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins,
                  int zeroStage = 0);
 /// The layout phase of a search: what comes before planShardings, and behind it.

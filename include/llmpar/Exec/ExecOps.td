@@ -86,10 +86,11 @@ def RankOp : Exec_RegionOp<"rank"> {
 }
 def LoadOp : Exec_Op<"load"> {
   let summary = "box [starts, starts + target) of the tensor `shape` at a byte offset of a file goes to target";
+  let description = "`as bf16` or `as f16`: the element type in the file, where the target has f32.";
   let arguments = (ins StrAttr:$name, StrAttr:$file, I64Attr:$offset, DenseI64ArrayAttr:$shape,
-                       DenseI64ArrayAttr:$starts, BufferAttr:$target);
+                       DenseI64ArrayAttr:$starts, BufferAttr:$target, OptionalAttr<TypeAttr>:$stored);
   let assemblyFormat = [{
-    $name `from` $file `+` $offset `shape` $shape `starts` $starts `to` custom<Buffer>($target) attr-dict
+    $name `from` $file `+` $offset `shape` $shape (`as` $stored^)? `starts` $starts `to` custom<Buffer>($target) attr-dict
   }];
 }
 def ConstantOp : Exec_Op<"constant"> {

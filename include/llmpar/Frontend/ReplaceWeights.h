@@ -23,6 +23,8 @@ struct WeightValue {
 /// Writes the model file `model` to `output` with other values of some of its initializers; all else is as it was. What
 /// was external data, replaced or not, goes to the one file `output`.data; the rest stays in the model file.
 ///
+/// Values in f32 for an initializer in bf16 or f16 are rounded to it.
+///
 ///   gpt.onnx (wte in gpt.onnx.data, ln in itself)  ->  trained.onnx (wte in trained.onnx.data, ln in itself)
 ///
 /// Errors: a weight that is no initializer of the main graph of that type, because the importer has renamed it or found

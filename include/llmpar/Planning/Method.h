@@ -63,6 +63,9 @@ bool hasExperts(mlir::Block &body);
 
 /// True for the op that steps a parameter.
 bool isOptimizer(mlir::Operation *op);
+/// Whether an op reads a state in its optimizer's place, in whatever parts: the optimizer's op itself, the narrow copy of a
+/// parameter (Dialect/MasterWeights.h), and the choice between a state's new and old value.
+bool followsOptimizer(mlir::Operation *op);
 /// True if steps change weights of a function, which Method::Zero needs.
 bool isTraining(mlir::Block &body);
 

@@ -78,6 +78,7 @@ private:
   const std::vector<int64_t> &bytesOf(ShardingList list, mlir::RankedTensorType type);
   void addArgument(mlir::BlockArgument argument);
   void addState(LoadWeightOp load);
+  std::vector<ShardingId> smallest(llvm::ArrayRef<ShardingId> ids, mlir::RankedTensorType type);
   ShardingList stateListOf(mlir::Value state);
   void addOp(mlir::Operation &op, int64_t position);
   void addKept(mlir::OpResult value, int opNode, const OpTable &producer, int64_t position);

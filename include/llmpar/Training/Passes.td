@@ -5,6 +5,19 @@ class TrainingPass<string arg> : Pass<arg, "::mlir::ModuleOp"> {
   let dependentDialects = ["::llmpar::LlmparDialect", "::mlir::func::FuncDialect"];
 }
 
+def LowerPrecision : TrainingPass<"llmpar-lower-precision"> {
+  let summary = "Compute what depends on f32 weights in bf16 or f16";
+  let description = [{
+    Weights stay f32; whoever reads one reads a cast of it. Products, norms, attention and elementwise ops compute in
+    `type`; kernels sum in f32. What overflows or loses digits where it is written out (`exp`, `log`, roots, powers, sums)
+    computes in f32, and so does what reads nothing else, until a product or an op with an operand in `type`.
+
+    Values that depend on no weight, and tables of rotary positions and masks, stay as they are and are cast where they
+    meet others; numbers beyond the range of `type` (masks of -1e9) become its largest ones. Results keep their types.
+    What a model computes in bf16 or f16 of its own, and widens to f32, stays so.
+  }];
+  let options = [Option<"type", "type", "std::string", "\"bf16\"", "bf16 or f16">];
+}
 def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
   let summary = "Make @main a training step: loss, gradients, optimizer";
   let description = [{
@@ -16,6 +29,13 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     With `gradient-accumulation-steps` the graph is that of one micro-batch. Inputs with a batch get the rows of all of
     them; forward and backward of each micro-batch follow each other, and gradients are summed. The loss is still the
     mean over all labels that count.
+
+    A weight in bf16 or f16 becomes an f32 one that is loaded from it (its master copy; `llmpar.stored`), of which the
+    forward reads a cast. Gradients are cast to f32 before they are summed.
+
+    With `initial-loss-scale` the gradients are those of the loss times a scale, and are divided by it. A step with a
+    gradient that is not finite leaves all states as they are, and after `hysteresis` such steps each one halves the
+    scale; `loss-scale-window` good steps in a row double it (`@loss_scale`, `@good_steps`, `@overflows`).
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
@@ -31,6 +51,10 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     Option<"momentum", "sgd-momentum", "double", "0.0", "momentum of sgd">,
     Option<"weightDecay", "weight-decay", "double", "0.0", "of parameters with two dimensions or more">,
     Option<"clip", "clip-grad", "double", "0.0", "largest norm of all gradients together; 0: no limit">,
+    Option<"lossScale", "initial-loss-scale", "double", "0.0", "of gradients in f16; 0: none">,
+    Option<"lossScaleWindow", "loss-scale-window", "int64_t", "1000", "good steps in a row that double the scale">,
+    Option<"minLossScale", "min-loss-scale", "double", "1.0", "the scale is not halved below it">,
+    Option<"hysteresis", "hysteresis", "int64_t", "2", "steps with an overflow until the scale is halved">,
     Option<"accumulation", "gradient-accumulation-steps", "int64_t", "1", "micro-batches of a step">,
     Option<"labelSmoothing", "label-smoothing", "double", "0.0", "share of the target that all classes have">,
     ListOption<"frozen", "freeze", "std::string", "name patterns of weights that are not trained, beside tables of rotary positions and masks">,

@@ -71,13 +71,16 @@ void normalizeBools(std::byte *data, size_t bytes) {
     data[i] = data[i] == std::byte(0) ? std::byte(0) : std::byte(1);
 }
 
-/// Delivers dense bytes to the device; the host is written directly.
+/// Delivers dense bytes to the device; the host is written directly. What is stored narrower is converted to f32.
 class Sink {
 public:
-  Sink(Device &device, void *target, bool isBool)
-      : device(device), target(static_cast<std::byte *>(target)), isBool(isBool) {}
+  Sink(Device &device, void *target, const LoadDef &load)
+      : device(device), target(static_cast<std::byte *>(target)), stored(load.stored),
+        isBool(load.target.view.dtype == DType::Bool), isWidened(load.stored != load.target.view.dtype) {}
 
   Status put(const std::byte *source, size_t bytes) {
+    if (isWidened)
+      return putWidened(source, bytes);
     if (Status status = device.write(target, source, bytes); !status.ok())
       return status;
     if (isBool)
@@ -86,6 +89,8 @@ public:
     return Status::success();
   }
   Status fill(const OpenFile &file, size_t bytes, uint64_t offset) {
+    if (isWidened)
+      return fillWidened(file, bytes, offset);
     if (Status status = file.read(target, bytes, offset); !status.ok())
       return status;
     if (isBool)
@@ -97,19 +102,46 @@ public:
 private:
   Device &device;
   std::byte *target;
-  bool isBool;
+  DType stored;
+  bool isBool, isWidened;
+  std::vector<float> floats;
+  std::vector<std::byte> part;
+
+  Status putWidened(const std::byte *source, size_t bytes) {
+    dispatch(stored, [&](auto zero) {
+      floats.resize(bytes / sizeof(zero));
+      for (size_t i = 0; i < floats.size(); ++i) {
+        std::memcpy(&zero, source + i * sizeof(zero), sizeof(zero));
+        floats[i] = static_cast<float>(zero);
+      }
+    });
+    size_t size = floats.size() * sizeof(float);
+    Status status = device.write(target, floats.data(), size);
+    target += size;
+    return status;
+  }
+  Status fillWidened(const OpenFile &file, size_t bytes, uint64_t offset) {
+    for (size_t size = 0; bytes > 0; bytes -= size, offset += size) {
+      part.resize(size = std::min(bytes, windowBytes));
+      if (Status status = file.read(part.data(), size, offset); !status.ok())
+        return status;
+      if (Status status = putWidened(part.data(), size); !status.ok())
+        return status;
+    }
+    return Status::success();
+  }
 };
 
 /// Of the whole tensor in its file.
 uint64_t tensorBytesOf(const LoadDef &load) {
-  uint64_t bytes = dtypeSize(load.target.view.dtype);
+  uint64_t bytes = dtypeSize(load.stored);
   for (int64_t dim : load.shape)
     bytes *= static_cast<uint64_t>(dim);
   return bytes;
 }
 
-Status loadFromFile(const LoadDef &load, const OpenFile &file, Sink sink, std::vector<std::byte> &window) {
-  size_t width = dtypeSize(load.target.view.dtype);
+Status loadFromFile(const LoadDef &load, const OpenFile &file, Sink &sink, std::vector<std::byte> &window) {
+  size_t width = dtypeSize(load.stored);
   uint64_t tensorBytes = tensorBytesOf(load);
   uint64_t windowBegin = 0, windowEnd = 0;
   return forEachRun(load.shape, load.starts, load.target.view.shape(), width, [&](size_t offset, size_t bytes) {
@@ -155,10 +187,10 @@ Status WeightLoader::open() {
 }
 
 Status WeightLoader::load(const LoadDef &load) {
-  Sink sink(device, addressOf(load.target), load.target.view.dtype == DType::Bool);
+  Sink sink(device, addressOf(load.target), load);
   if (load.file < 0) {
     const std::byte *source = program.constants.data() + load.offset;
-    return forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.target.view.dtype),
+    return forEachRun(load.shape, load.starts, load.target.view.shape(), dtypeSize(load.stored),
                       [&](size_t offset, size_t bytes) { return sink.put(source + offset, bytes); });
   }
   return loadFromFile(load, files->open.at(load.file), sink, files->window);

@@ -61,6 +61,7 @@ struct LoadDef {
   uint64_t offset = 0;
   std::vector<int64_t> shape, starts;
   BufferRef target;
+  DType stored = DType::F32; ///< the element type there: the target's, or f16 or bf16 for one of f32
 };
 
 /// Box [starts, starts + buffer.shape) of a global input, output or state.

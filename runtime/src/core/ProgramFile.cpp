@@ -207,7 +207,13 @@ private:
     checkBox(load.shape, load.starts, load.target.view.shape(), what);
     if (load.file < -1 || load.file >= static_cast<int64_t>(program.files.size()))
       fail(what + ": file " + std::to_string(load.file) + " of " + std::to_string(program.files.size()));
-    uint64_t bytes = static_cast<uint64_t>(elementCount(load.shape, what)) * dtypeSize(load.target.view.dtype);
+    DType target = load.target.view.dtype;
+    load.stored = source.stored() == 255 ? target : decodeDType(source.stored(), what);
+    bool isWidened = target == DType::F32 && (load.stored == DType::F16 || load.stored == DType::BF16);
+    if (load.stored != target && !isWidened)
+      fail(what + ": elements of type " + std::string(dtypeName(load.stored)) + " for a target of type " +
+           std::string(dtypeName(target)) + ": only f16 and bf16 are converted, to f32");
+    uint64_t bytes = static_cast<uint64_t>(elementCount(load.shape, what)) * dtypeSize(load.stored);
     uint64_t capacity = uint64_t(1) << 60; // of a file of unknown size; it is compared when it is opened
     if (load.file < 0)
       capacity = program.constants.size();

@@ -3,8 +3,8 @@
 // Tiles of queries by keys (Dao et al. 2022): the products of a tile are oneDNN's sgemm, its scores stay in the
 // second-level cache, and each row keeps its running maximum and sum (Milakov and Gimelshein 2018). A tile whose scores
 // its masks push so low that their exponentials are 0 is left out. The gradient computes each tile's probabilities
-// again from `lse`. Sums are in float; bf16 and f16 operands are converted head by head, gradients of other types than
-// f32 are the reference kernel.
+// again from `lse`. Sums are in float; bf16 and f16 operands are converted head by head, and so are dq; dk and dv,
+// which several heads may share, behind the last one.
 //
 //===----------------------------------------------------------------------===//
 #include "cpu/CpuKernels.h"
@@ -24,14 +24,6 @@ namespace {
 constexpr int64_t tileQueries = 64, tileKeys = 128; ///< scores of 32 KiB
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float negligible = 110; ///< exp(-110) is 0 in float, with room for rounding of bounds
-
-/// c[m, n] = alpha a b (+ c, if beta is 1); a transposed matrix is stored that way.
-void product(bool transposeA, bool transposeB, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-             int64_t strideA, const float *b, int64_t strideB, float beta, float *c, int64_t strideC) {
-  dnnl::error::wrap_c_api(dnnl_sgemm(transposeA ? 'T' : 'N', transposeB ? 'T' : 'N', m, n, k, alpha, a, strideA, b,
-                                     strideB, beta, c, strideC),
-                          "a product failed");
-}
 
 LLMPAR_CLONES void addRow(float *y, const float *x, int64_t n) {
   LLMPAR_VECTORIZE
@@ -99,7 +91,8 @@ struct Tile {
 
 /// Memory of the calling thread, kept for the next call.
 struct Scratch {
-  std::vector<float> scores, gradients, values, maxima, sums, means, q, k, v, y, mask, packed, queryLengths, keyLengths;
+  std::vector<float> scores, gradients, values, maxima, sums, means, q, k, v, y, dy, dq, dk, dv, mask, packed,
+      queryLengths, keyLengths;
   static Scratch &current() {
     thread_local Scratch scratch;
     return scratch;
@@ -192,8 +185,8 @@ public:
       gemv(tile.queries, tile.keys, shape.width, q + tile.query * shape.width, keysAt(tile.key), true, s);
       scaleRow(s, static_cast<float>(shape.scale), tile.queries * tile.keys);
     } else {
-      product(false, !shape.transposesKey, tile.queries, tile.keys, shape.width, static_cast<float>(shape.scale),
-              q + tile.query * shape.width, shape.width, keysAt(tile.key), keyStride(tile), 0, s, tile.keys);
+      sgemm(false, !shape.transposesKey, tile.queries, tile.keys, shape.width, static_cast<float>(shape.scale),
+            q + tile.query * shape.width, shape.width, keysAt(tile.key), keyStride(tile), 0, s, tile.keys);
     }
     for (size_t m = 0; m < shape.masks.size(); ++m)
       forEachMaskRow(m, tile, [&](int64_t i, const auto *row, int64_t n) {
@@ -328,7 +321,7 @@ void attendRows(const Head &head, int64_t query, int64_t queries, float *y, floa
       gemv(queries, width, tile.keys, s, head.v + key * width, false, part);
       addRow(y, part, queries * width);
     } else {
-      product(false, false, queries, width, tile.keys, 1, s, tile.keys, head.v + key * width, width, 1, y, width);
+      sgemm(false, false, queries, width, tile.keys, 1, s, tile.keys, head.v + key * width, width, 1, y, width);
     }
   }
   for (int64_t i = 0; i < queries; ++i) {
@@ -372,13 +365,17 @@ Status attention(const KernelCall &call) {
 
 Status attention_grad(const KernelCall &call) {
   AttentionShape shape(call, 6);
-  if (call.inputs[0].dtype != DType::F32 || !hasFloatOperands(call, 6) || shape.width == 0 || shape.valueWidth == 0)
+  if (!hasFloatOperands(call, 6) || shape.width == 0 || shape.valueWidth == 0)
     return reference::attention_grad(call);
-  for (const TensorView &result : call.outputs)
-    std::fill_n(result.as<float>(), result.elements(), 0.0f);
   return guarded("attention_grad", [&] {
     DnnlThread::current(); // sets the number of threads
     Scratch &scratch = Scratch::current();
+    const TensorView &dqs = call.outputs[0], &dks = call.outputs[1], &dvs = call.outputs[2];
+    bool isNarrow = dqs.dtype != DType::F32;
+    float *allKeys = isNarrow ? sized(scratch.dk, dks.elements()) : dks.as<float>();
+    float *allValues = isNarrow ? sized(scratch.dv, dvs.elements()) : dvs.as<float>();
+    std::fill_n(allKeys, dks.elements(), 0.0f);
+    std::fill_n(allValues, dvs.elements(), 0.0f);
     MaskTiles maskTiles(shape);
     float *p = sized(scratch.scores, tileQueries * tileKeys), *ds = sized(scratch.gradients, tileQueries * tileKeys);
     float *means = sized(scratch.means, tileQueries), *shifts = sized(scratch.maxima, tileQueries);
@@ -389,11 +386,13 @@ Status attention_grad(const KernelCall &call) {
     shape.forEachHead([&](int64_t number, const Dims &index) {
       Head head(shape, call, number, index, maskTiles, /*hasFewQueries=*/false, scratch);
       int64_t begin = number * shape.queries;
-      const float *y = call.inputs[3].as<const float>() + begin * e, *dy = call.inputs[5].as<const float>() + begin * e;
+      const float *y = readRow(call.inputs[3], begin * e, shape.queries * e, scratch.y);
+      const float *dy = readRow(call.inputs[5], begin * e, shape.queries * e, scratch.dy);
       const float *lse = call.inputs[4].as<const float>() + begin;
-      float *dq = call.outputs[0].as<float>() + begin * d;
-      float *dk = call.outputs[1].as<float>() + shape.keyHead(index) * shape.keys * d;
-      float *dv = call.outputs[2].as<float>() + shape.valueHead(index) * shape.keys * e;
+      float *dk = allKeys + shape.keyHead(index) * shape.keys * d;
+      float *dv = allValues + shape.valueHead(index) * shape.keys * e;
+      float *dq = isNarrow ? sized(scratch.dq, shape.queries * d) : dqs.as<float>() + begin * d;
+      std::fill_n(dq, shape.queries * d, 0.0f);
       for (int64_t query = 0; query < shape.queries; query += tileQueries) {
         int64_t rows = std::min(tileQueries, shape.queries - query);
         for (int64_t i = 0; i < rows; ++i)
@@ -416,7 +415,7 @@ Status attention_grad(const KernelCall &call) {
           if (float bound = head.bound(tile); bound == -infinity || bound + negligible < least)
             continue;
           head.scores(tile, p);
-          product(false, true, rows, tile.keys, e, 1, dy + query * e, e, head.v + key * e, e, 0, ds, tile.keys);
+          sgemm(false, true, rows, tile.keys, e, 1, dy + query * e, e, head.v + key * e, e, 0, ds, tile.keys);
           for (int64_t i = 0; i < rows; ++i) {
             float *row = p + i * tile.keys;
             if (lse[query + i] == -infinity || (shape.zeroesEmpty && !std::isfinite(lse[query + i]))) {
@@ -431,17 +430,23 @@ Status attention_grad(const KernelCall &call) {
           }
           if (fillIsFinite)
             head.dropForbidden(tile, ds);
-          product(true, false, tile.keys, e, rows, 1, p, tile.keys, dy + query * e, e, 1, dv + key * e, e);
-          product(false, shape.transposesKey, rows, d, tile.keys, scale, ds, tile.keys, head.keysAt(key),
-                  head.keyStride(tile), 1, dq + query * d, d);
+          sgemm(true, false, tile.keys, e, rows, 1, p, tile.keys, dy + query * e, e, 1, dv + key * e, e);
+          sgemm(false, shape.transposesKey, rows, d, tile.keys, scale, ds, tile.keys, head.keysAt(key),
+                head.keyStride(tile), 1, dq + query * d, d);
           if (shape.transposesKey)
-            product(true, false, d, tile.keys, rows, scale, head.q + query * d, d, ds, tile.keys, 1, dk + key,
-                    shape.keys);
+            sgemm(true, false, d, tile.keys, rows, scale, head.q + query * d, d, ds, tile.keys, 1, dk + key,
+                  shape.keys);
           else
-            product(true, false, tile.keys, d, rows, scale, ds, tile.keys, head.q + query * d, d, 1, dk + key * d, d);
+            sgemm(true, false, tile.keys, d, rows, scale, ds, tile.keys, head.q + query * d, d, 1, dk + key * d, d);
         }
       }
+      if (isNarrow)
+        narrow(dqs.dtype, dq, dqs.as<uint16_t>() + begin * d, shape.queries * d);
     });
+    if (isNarrow) {
+      narrow(dks.dtype, allKeys, dks.data, dks.elements());
+      narrow(dvs.dtype, allValues, dvs.data, dvs.elements());
+    }
     return Status::success();
   });
 }

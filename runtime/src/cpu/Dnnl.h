@@ -87,6 +87,14 @@ template <typename Body> Status guarded(const char *kernel, Body &&body) {
   }
 }
 
+/// c[m, n] = alpha a b (+ c, if beta is 1); a transposed matrix is stored that way, strides are those of stored rows.
+inline void sgemm(bool transposeA, bool transposeB, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+                  int64_t strideA, const float *b, int64_t strideB, float beta, float *c, int64_t strideC) {
+  dnnl::error::wrap_c_api(dnnl_sgemm(transposeA ? 'T' : 'N', transposeB ? 'T' : 'N', m, n, k, alpha, a, strideA, b,
+                                     strideB, beta, c, strideC),
+                          "a product failed");
+}
+
 /// Runs `kernel` on copies of all operands as f32, for types that oneDNN cannot compute in.
 Status withFloatOperands(const KernelCall &call, KernelFn kernel);
 

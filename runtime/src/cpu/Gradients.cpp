@@ -1,9 +1,11 @@
 //===- Gradients.cpp - *_grad -----------------------------------*- C++ -*-===//
 //
-// f32, a row at a time; other types are the reference kernels. A weight's gradient is a matmul.
+// A row at a time, in f32, to which bf16 and f16 are converted; f64 is the reference kernels. A weight's gradient is a
+// matmul.
 //
 //===----------------------------------------------------------------------===//
 #include "cpu/CpuKernels.h"
+#include "cpu/Rows.h"
 #include "cpu/VectorMath.h"
 #include "reference/Kinds.h"
 #include "reference/Loops.h"
@@ -14,9 +16,24 @@
 namespace llmpar::rt::cpu {
 namespace {
 
-bool areFloats(const KernelCall &call) {
-  auto isF32 = [](const TensorView &x) { return x.dtype == DType::F32; };
-  return std::ranges::all_of(call.inputs, isF32) && std::ranges::all_of(call.outputs, isF32);
+bool hasFloatRows(const KernelCall &call) { return isNarrowable(call.outputs[0].dtype); } // the others are like it
+
+struct Buffers {
+  std::vector<float> x, dy, scale, result;
+  static Buffers &current() {
+    thread_local Buffers buffers;
+    return buffers;
+  }
+};
+/// Calls `row(x, dy, dx)` with n floats of each, for every n elements; the last time with those that are left.
+template <typename Row>
+void forEachGradRow(const TensorView &x, const TensorView &dy, const TensorView &dx, int64_t n, Row &&row) {
+  Buffers &buffers = Buffers::current();
+  for (int64_t at = 0, elements = dx.elements(); at < elements; at += n) {
+    int64_t count = std::min(n, elements - at);
+    const float *left = readRow(x, at, count, buffers.x), *right = readRow(dy, at, count, buffers.dy);
+    writeRow(dx, at, count, buffers.result, [&](float *to) { row(left, right, to, count); });
+  }
 }
 
 using UnaryGradRow = void (*)(const float *x, const float *dy, float *dx, int64_t n, float a, float b);
@@ -107,14 +124,13 @@ LLMPAR_INLINE RowStatistics statisticsOf(const float *x, int64_t n, bool centere
   return {mean, 1.0f / std::sqrt(squares / count + epsilon)};
 }
 
-LLMPAR_CLONES void normGradRow(const float *x, const float *scale, const float *dy, float *dx, int64_t n,
-                               bool centered, float epsilon) {
+LLMPAR_CLONES void normGradRow(const float *x, const float *scale, const float *dy, float *dx, int64_t n, bool centered,
+                               float epsilon) {
   auto [mean, factor] = statisticsOf(x, n, centered, epsilon);
   auto count = static_cast<float>(n);
   float sum = sumOf(n, [&](int64_t i) __attribute__((always_inline)) { return dy[i] * scale[i]; });
-  float projection = sumOf(n, [&](int64_t i) __attribute__((always_inline)) {
-    return dy[i] * scale[i] * (x[i] - mean);
-  });
+  float projection =
+      sumOf(n, [&](int64_t i) __attribute__((always_inline)) { return dy[i] * scale[i] * (x[i] - mean); });
   float shift = centered ? sum / count : 0.0f, slope = projection * factor * factor / count;
   LLMPAR_VECTORIZE
   for (int64_t i = 0; i < n; ++i)
@@ -139,10 +155,11 @@ LLMPAR_CLONES void addRow(const float *x, float *y, int64_t n) {
 
 Status unary_grad(const KernelCall &call) {
   UnaryGradRow row = findRow(call.ints[0]);
-  if (!row || !areFloats(call))
+  if (!row || !hasFloatRows(call))
     return reference::unary_grad(call);
-  row(call.inputs[0].as<float>(), call.inputs[1].as<float>(), call.outputs[0].as<float>(), call.outputs[0].elements(),
-      static_cast<float>(call.floats[0]), static_cast<float>(call.floats[1]));
+  auto a = static_cast<float>(call.floats[0]), b = static_cast<float>(call.floats[1]);
+  forEachGradRow(call.inputs[0], call.inputs[1], call.outputs[0], 4096,
+                 [&](const float *x, const float *dy, float *dx, int64_t n) { row(x, dy, dx, n, a, b); });
   return Status::success();
 }
 
@@ -160,53 +177,68 @@ Status weight_grad(const KernelCall &call) {
 
 Status softmax_grad(const KernelCall &call) {
   AxisSplit split(call.inputs[0], call.ints[0]);
-  if (!areFloats(call) || split.inner != 1)
+  if (!hasFloatRows(call) || split.inner != 1)
     return reference::softmax_grad(call);
-  auto row = call.ints[1] ? logSoftmaxGradRow : softmaxGradRow;
-  for (int64_t i = 0, n = split.extent; i < split.outer; ++i)
-    row(call.inputs[0].as<float>() + i * n, call.inputs[1].as<float>() + i * n, call.outputs[0].as<float>() + i * n, n);
+  forEachGradRow(call.inputs[0], call.inputs[1], call.outputs[0], split.extent,
+                 call.ints[1] ? logSoftmaxGradRow : softmaxGradRow);
   return Status::success();
 }
 
 Status norm_grad(const KernelCall &call) {
-  if (!areFloats(call))
+  if (!hasFloatRows(call))
     return reference::norm_grad(call);
-  const TensorView &x = call.inputs[0];
-  int64_t n = call.inputs[1].elements(), elements = x.elements();
-  for (int64_t at = 0; at < elements; at += n)
-    normGradRow(x.as<float>() + at, call.inputs[1].as<float>(), call.inputs[2].as<float>() + at,
-                call.outputs[0].as<float>() + at, n, call.ints[1] != 0, static_cast<float>(call.floats[0]));
+  const TensorView &scale = call.inputs[1];
+  const float *scales = readRow(scale, 0, scale.elements(), Buffers::current().scale);
+  bool centered = call.ints[1] != 0;
+  auto epsilon = static_cast<float>(call.floats[0]);
+  forEachGradRow(call.inputs[0], call.inputs[2], call.outputs[0], scale.elements(),
+                 [&](const float *x, const float *dy, float *dx, int64_t n) {
+                   normGradRow(x, scales, dy, dx, n, centered, epsilon);
+                 });
   return Status::success();
 }
 
 Status norm_scale_grad(const KernelCall &call) {
-  if (!areFloats(call))
+  if (!hasFloatRows(call))
     return reference::norm_scale_grad(call);
-  const TensorView &x = call.inputs[0], &dscale = call.outputs[0];
+  const TensorView &x = call.inputs[0], &dy = call.inputs[1], &dscale = call.outputs[0];
   int64_t n = dscale.elements(), elements = x.elements();
-  if (n > 0)
-    std::memset(dscale.data, 0, dscale.bytes());
-  for (int64_t at = 0; at < elements; at += n)
-    normScaleGradRow(x.as<float>() + at, call.inputs[1].as<float>() + at, dscale.as<float>(), n, call.ints[1] != 0,
-                     static_cast<float>(call.floats[0]));
+  Buffers &buffers = Buffers::current();
+  writeRow(dscale, 0, n, buffers.result, [&](float *sum) {
+    std::fill_n(sum, n, 0.0f);
+    for (int64_t at = 0; at < elements; at += n)
+      normScaleGradRow(readRow(x, at, n, buffers.x), readRow(dy, at, n, buffers.dy), sum, n, call.ints[1] != 0,
+                       static_cast<float>(call.floats[0]));
+  });
   return Status::success();
 }
 
 Status gather_grad(const KernelCall &call) {
   const TensorView &indices = call.inputs[0], &dy = call.inputs[1], &y = call.outputs[0];
   AxisSplit split(y, call.ints[0]);
-  if (dy.dtype != DType::F32 || split.outer != 1 || split.inner < 8)
+  if (!isNarrowable(dy.dtype) || split.outer != 1 || split.inner < 8)
     return reference::gather_grad(call);
   int64_t begin = call.ints[1], size = call.ints[2], count = indices.elements();
-  if (y.bytes() > 0)
-    std::memset(y.data, 0, y.bytes());
+  std::vector<std::pair<int64_t, int64_t>> rows; // of y, and of dy
   for (int64_t i = 0; i < count; ++i) {
     auto index = load<int64_t>(indices, i);
     if (index < -size || index >= size)
       return reference::gather_grad(call); // has the message
     int64_t local = (index < 0 ? index + size : index) - begin;
     if (local >= 0 && local < split.extent)
-      addRow(dy.as<float>() + i * split.inner, y.as<float>() + local * split.inner, split.inner);
+      rows.emplace_back(local, i);
+  }
+  if (y.bytes() > 0)
+    std::memset(y.data, 0, y.bytes());
+  std::ranges::sort(rows); // so that each row of y is summed in floats, and rounded once
+  Buffers &buffers = Buffers::current();
+  for (auto at = rows.begin(); at != rows.end();) {
+    auto end = std::find_if(at, rows.end(), [&](const auto &row) { return row.first != at->first; });
+    writeRow(y, at->first * split.inner, split.inner, buffers.result, [&](float *sum) {
+      std::fill_n(sum, split.inner, 0.0f);
+      for (; at != end; ++at)
+        addRow(readRow(dy, at->second * split.inner, split.inner, buffers.dy), sum, split.inner);
+    });
   }
   return Status::success();
 }

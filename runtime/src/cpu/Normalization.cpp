@@ -108,13 +108,7 @@ template <typename Row> void forEachFloatRow(const TensorView &x, const TensorVi
     return;
   for (int64_t at = 0, count = y.elements(); at < count; at += n) {
     const float *from = readRow(x, at, n, in);
-    if (y.dtype == DType::F32) {
-      row(from, y.as<float>() + at);
-      continue;
-    }
-    out.resize(static_cast<size_t>(n));
-    row(from, out.data());
-    narrow(y.dtype, out.data(), y.as<char>() + at * static_cast<int64_t>(dtypeSize(y.dtype)), n);
+    writeRow(y, at, n, out, [&](float *to) { row(from, to); });
   }
 }
 

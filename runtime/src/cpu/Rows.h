@@ -36,6 +36,16 @@ inline const float *readRow(const TensorView &x, int64_t at, int64_t n, std::vec
   return buffer.data();
 }
 
+/// Calls `write(float *row)` and puts the row into y: written there if that is f32, else converted from `buffer`.
+template <typename Write>
+void writeRow(const TensorView &y, int64_t at, int64_t n, std::vector<float> &buffer, Write &&write) {
+  if (y.dtype == DType::F32)
+    return write(y.as<float>() + at);
+  buffer.resize(static_cast<size_t>(n));
+  write(buffer.data());
+  narrow(y.dtype, buffer.data(), y.as<char>() + at * static_cast<int64_t>(dtypeSize(y.dtype)), n);
+}
+
 } // namespace llmpar::rt
 
 #endif // LLMPAR_RUNTIME_CPU_ROWS_H

@@ -1,9 +1,10 @@
 //===- Training.cpp - cross_entropy, adam, sgd ------------------*- C++ -*-===//
 //
-// f32, a row at a time; other types are the reference kernels.
+// A row at a time. Logits in bf16 and f16 are converted to f32; other types are the reference kernels.
 //
 //===----------------------------------------------------------------------===//
 #include "cpu/CpuKernels.h"
+#include "cpu/Rows.h"
 #include "cpu/VectorMath.h"
 #include "reference/Loops.h"
 #include "reference/Reference.h"
@@ -60,14 +61,15 @@ bool areFloats(const KernelCall &call) { return call.inputs[0].dtype == DType::F
 Status cross_entropy(const KernelCall &call) {
   const TensorView &logits = call.inputs[0], &labels = call.inputs[1];
   int64_t n = logits.dims[logits.rank - 1];
-  if (!areFloats(call) || call.floats[0] != 0 || n == 0)
+  if (!isNarrowable(logits.dtype) || call.floats[0] != 0 || n == 0)
     return reference::cross_entropy(call);
+  thread_local std::vector<float> buffer;
   for (int64_t row = 0, rows = labels.elements(); row < rows; ++row) {
     auto label = load<int64_t>(labels, row);
     bool isIgnored = label == call.ints[0];
     if (!isIgnored && (label < 0 || label >= n))
       return reference::cross_entropy(call); // has the message
-    const float *x = logits.as<float>() + row * n;
+    const float *x = readRow(logits, row * n, n, buffer);
     float lse = logSumExpRow(x, n);
     call.outputs[1].as<float>()[row] = lse;
     call.outputs[0].as<float>()[row] = isIgnored ? 0.0f : lse - x[label];
@@ -77,8 +79,9 @@ Status cross_entropy(const KernelCall &call) {
 
 Status cross_entropy_grad(const KernelCall &call) {
   const TensorView &logits = call.inputs[0], &labels = call.inputs[1], &dx = call.outputs[0];
-  if (!areFloats(call))
+  if (!isNarrowable(logits.dtype))
     return reference::cross_entropy_grad(call);
+  thread_local std::vector<float> buffer, result;
   int64_t n = logits.dims[logits.rank - 1], begin = call.ints[1], size = call.ints[2];
   auto smoothing = static_cast<float>(call.floats[0]);
   for (int64_t row = 0, rows = labels.elements(); row < rows; ++row) {
@@ -87,15 +90,16 @@ Status cross_entropy_grad(const KernelCall &call) {
     if (!isIgnored && (label < 0 || label >= size))
       return reference::cross_entropy_grad(call); // has the message
     float weight = isIgnored ? 0.0f : call.inputs[3].as<float>()[row];
-    float *to = dx.as<float>() + row * n;
-    if (isIgnored) {
-      std::fill(to, to + n, 0.0f);
-      continue;
-    }
-    likelihoodRow(logits.as<float>() + row * n, to, n, call.inputs[2].as<float>()[row], weight,
-                  smoothing / static_cast<float>(size));
-    if (int64_t local = label - begin; local >= 0 && local < n)
-      to[local] -= weight * (1.0f - smoothing);
+    writeRow(dx, row * n, n, result, [&](float *to) {
+      if (isIgnored) {
+        std::fill_n(to, n, 0.0f);
+        return;
+      }
+      likelihoodRow(readRow(logits, row * n, n, buffer), to, n, call.inputs[2].as<float>()[row], weight,
+                    smoothing / static_cast<float>(size));
+      if (int64_t local = label - begin; local >= 0 && local < n)
+        to[local] -= weight * (1.0f - smoothing);
+    });
   }
   return Status::success();
 }
