@@ -55,11 +55,14 @@ public:
       else
         buildEvaluate(pm, *options.evaluation, options.precision);
     };
+    auto partition = [&](mlir::OpPassManager &pm) {
+      stepsApart() && hasReplicas() ? buildPartition(pm, replicaAxis(), *options.training->synchronizeEvery) : buildPartition(pm);
+    };
     if (!phase("simplify", buildSimplify) || !phase("fuse", fuse) || (isStep && !phase("train", step)))
       return result;
     if (isStep)
       result.step = summarizeStep(*module);
-    if ((wants("layout") && mlir::failed(layout(result))) || !phase("partition", buildPartition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
+    if ((wants("layout") && mlir::failed(layout(result))) || !phase("partition", partition) || !phase("localize", buildLocalize) || !phase("lower", [&](mlir::OpPassManager &pm) { buildLower(pm, layoutName); }))
       return result;
     if (options.compileTo.empty() && mlir::failed(exportFile(result.program)))
       return result;
@@ -85,6 +88,13 @@ private:
     return mlir::emitError(mlir::UnknownLoc::get(&context)) << message;
   }
 
+  bool stepsApart() const { return options.training && options.training->synchronizeEvery; }
+  /// Whether ranks of an axis hold the same states.
+  bool hasReplicas() const { return zeroStage() == 0 && llvm::is_contained({"data", "hybrid"}, options.layout); }
+  /// The data axis, of a layout by rule or by search.
+  std::string replicaAxis() const {
+    return !axes.data.empty() ? axes.data : mesh.find("dp") >= 0 || mesh.axes.empty() ? "dp" : mesh.axes.front().name;
+  }
   int zeroStage() const { return options.training ? options.training->zeroStage : 0; }
 
   mlir::LogicalResult check() {
@@ -114,6 +124,8 @@ private:
   }
 
   mlir::LogicalResult chooseAxes() {
+    if (stepsApart() && options.training->step.staleness == 0 && !hasReplicas())
+      return error("--sync-interval is for replicas with states of their own: choose --layout=data or hybrid, without --zero");
     if (zeroStage() > 0 && !llvm::is_contained({"single", "data", "tensor", "hybrid"}, options.layout))
       return error("--zero is for layouts by rule: choose --layout=data or hybrid");
     if (!options.planFile.empty())

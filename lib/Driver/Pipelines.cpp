@@ -111,13 +111,15 @@ void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) 
 
 void buildAfterPlan(mlir::OpPassManager &pm) { pm.addPass(createPropagateShardings()); }
 
-void buildPartition(mlir::OpPassManager &pm) {
+void buildPartition(mlir::OpPassManager &pm, llvm::StringRef replicas, int64_t synchronizeEvery) {
   pm.addPass(createPlaceState());
   pm.addPass(createDecomposeSplitReductions()); // before InsertReshards: its maxima and sums are partial
   pm.addPass(createDelayReductions());
   pm.addPass(createInsertReshards());
   pm.addPass(createLowerReshards());
   pm.addPass(createCombineCollectives());
+  if (!replicas.empty())
+    pm.addPass(createSynchronizeReplicas({replicas.str(), synchronizeEvery}));
   pm.addPass(createRouteTokens()); // after CombineCollectives: of what it makes a reduce_scatter
   pm.addPass(mlir::createCSEPass());
 }

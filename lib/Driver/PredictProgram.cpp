@@ -129,13 +129,15 @@ private:
         std::optional<CollectiveKind> kind = collectiveOf(record.getKernel());
         if (kind && record.getGroup()) {
           out.members.assign(record.getGroup()->begin(), record.getGroup()->end());
-          out.seconds = collectiveSeconds(record, *kind);
+          double every = static_cast<double>(record.getEvery().value_or(1)); // a step's share
+          out.seconds = collectiveSeconds(record, *kind) / every;
           predicted.push_back({record.getKernel().str(), out.seconds});
           CollectiveTraffic &entry = traffic[{record.getKernel().str(), axisOf(*record.getGroup())}];
+          double bytes = static_cast<double>(record.getBytes().value_or(0)) / every;
           entry.calls += 1;
-          entry.bytes += static_cast<double>(record.getBytes().value_or(0));
+          entry.bytes += bytes;
           entry.seconds += out.seconds;
-          sent += static_cast<double>(record.getBytes().value_or(0));
+          sent += bytes;
         } else {
           predicted.push_back(kernelTime(record, device));
           out.seconds = predicted.back().seconds;

@@ -157,6 +157,11 @@ LogicalResult KernelOp::verify() {
   };
   if (getLane() && !laneNamed(*getLane()))
     return emitOpError() << "unknown lane '" << *getLane() << "', expected compute, communication or copy";
+  if (int64_t every = getEvery().value_or(1); every < 1 || every > UINT32_MAX)
+    return emitOpError() << "runs every " << every << " steps, expected 1 to " << UINT32_MAX;
+  if (getEvery().value_or(1) > 1 && (!(*this)->getParentOfType<MainOp>() || getInputs() != getOutputs()))
+    return emitOpError() << "runs every " << *getEvery() << " steps, but is not of main and in place: "
+                         << "what would the other steps read?";
   if (failed(check("inputs", getInputs().size(), signature->inputs)) ||
       failed(check("outputs", getOutputs().size(), signature->outputs)) ||
       failed(check("integers", getInts() ? getInts()->size() : 0, signature->ints)) ||

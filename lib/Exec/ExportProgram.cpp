@@ -177,6 +177,7 @@ private:
       record->location = locations.add(op.getLocation().value_or(""));
       record->flops = static_cast<double>(op.getFlops().value_or(0));
       record->bytes = static_cast<double>(op.getBytes().value_or(0));
+      record->every = static_cast<uint32_t>(op.getEvery().value_or(1));
       list.push_back(std::move(record));
     }
   }

@@ -160,6 +160,7 @@ private:
                        integers(record->group),
                        record->lane ? builder.getStringAttr(StringRef(laneNames[record->lane])) : StringAttr(),
                        integers(record->waits), count(record->flops), count(record->bytes),
+                       record->every == 1 ? IntegerAttr() : builder.getI64IntegerAttr(record->every),
                        location.empty() ? StringAttr() : builder.getStringAttr(location));
     }
   }

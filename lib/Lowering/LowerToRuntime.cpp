@@ -277,6 +277,17 @@ private:
       flops = cost.flops(layouts, rank);
       bytes = cost.bytes(layouts, rank);
     }
+    StringRef kernel = record.op ? kernelName(record.op) : "copy";
+    IntegerAttr every;
+    if (record.mean) {
+      kernel = "all_reduce";
+      attributes.ints = {static_cast<int64_t>(*reduceKind("sum")), /*mean=*/1};
+      attributes.group = layouts.mesh().group(rank, record.mean->axis);
+      auto members = static_cast<double>(attributes.group.size());
+      bytes *= (members - 1) / members; // 2 (n - 1)/n of the state
+      if (record.mean->every > 1)
+        every = builder.getI64IntegerAttr(record.mean->every);
+    }
     if (attributes.group.empty() &&
         llvm::all_of(outputs, [&](Value value) { return isEmpty(layouts.valid(value, rank)); }))
       return;
@@ -296,10 +307,10 @@ private:
     StringRef laneName = laneNames[static_cast<size_t>(record.lane)];
     StringAttr lane = record.lane == Lane::Compute ? StringAttr() : builder.getStringAttr(laneName);
     exec::KernelOp::create(
-        builder, loc, builder.getStringAttr(record.op ? kernelName(record.op) : "copy"), buffers(inputs, record.inputs),
+        builder, loc, builder.getStringAttr(kernel), buffers(inputs, record.inputs),
         buffers(outputs, record.outputs), integers(attributes.ints),
         attributes.floats.empty() ? DenseF64ArrayAttr() : builder.getDenseF64ArrayAttr(attributes.floats),
-        integers(attributes.group), lane, DenseI64ArrayAttr(), number(flops), number(bytes), locationName(loc));
+        integers(attributes.group), lane, DenseI64ArrayAttr(), number(flops), number(bytes), every, locationName(loc));
   }
 
   ModuleOp module;

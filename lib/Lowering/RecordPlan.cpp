@@ -222,6 +222,23 @@ private:
     }
   }
 
+  /// Behind all next values, so that nobody waits for a mean before the step's end.
+  void averageStates() {
+    for (unsigned result = 0; result < func.getNumResults(); ++result) {
+      auto average = func.getResultAttrOfType<DictionaryAttr>(result, LlmparDialect::kAverage);
+      AxisId axis = average ? layouts.mesh().find(average.getAs<StringAttr>("axis").getValue()) : -1;
+      if (axis < 0 || layouts.mesh().axes[axis].size == 1)
+        continue;
+      int state = stateOf.lookup(func.getResultAttrOfType<FlatSymbolRefAttr>(result, LlmparDialect::kNext));
+      plan.main.push_back({.op = nullptr,
+                           .source = plan.storages[state].value,
+                           .inputs = {state},
+                           .outputs = {state},
+                           .lane = Lane::Communication,
+                           .mean = RecordPlan::Mean{axis, average.getAs<IntegerAttr>("every").getInt()}});
+    }
+  }
+
   /// Whether the record that computes a state's next value may write it into the state: no later one reads the old
   /// value, and it reads that, if at all, element by element.
   bool canComputeInPlace(int from, int state) const {
@@ -260,6 +277,7 @@ private:
       plan.outputs.push_back({static_cast<unsigned>(result), value, id});
     }
     storeStates();
+    averageStates();
     for (OutputPlan &output : plan.outputs)
       plan.storages[output.storage].lastMain = static_cast<int64_t>(plan.main.size());
   }

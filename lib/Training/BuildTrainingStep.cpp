@@ -83,6 +83,8 @@ private:
              << "initial-loss-scale " << double(lossScale) << ", min-loss-scale " << double(minLossScale)
              << ", loss-scale-window " << int64_t(lossScaleWindow) << ", hysteresis " << int64_t(hysteresis)
              << ": the first is at least the second, which is above 0; the others are at least 1";
+    if (staleness < 0)
+      return getOperation().emitError() << "staleness " << int64_t(staleness) << ": a gradient waits for 0 steps or more";
     if (accumulation < 1)
       return getOperation().emitError() << "gradient-accumulation-steps " << int64_t(accumulation)
                                         << ": a step has at least 1 micro-batch";
@@ -112,6 +114,8 @@ private:
     if (parameters.empty())
       return function.emitError() << "the logits depend on no weight that is trained: name another result";
     addResult(*loss, "loss");
+    for (Parameter &parameter : parameters)
+      delayGradient(write, parameter);
     sumSquares(write);
     Value step = nextStep(write), rate = rateAt(write, step), scale = gradientScale(write);
     for (Parameter &parameter : parameters)
@@ -329,6 +333,16 @@ private:
     resultAttributes.push_back(
         b.getDictionaryAttr({b.getNamedAttr(LlmparDialect::kName, next.getSymNameAttr()),
                              b.getNamedAttr(LlmparDialect::kNext, FlatSymbolRefAttr::get(next.getSymNameAttr()))}));
+  }
+
+  /// The optimizer gets the gradient of `staleness` steps ago; in the first steps zeros.
+  void delayGradient(OpWriter &write, Parameter &parameter) {
+    for (int64_t age = 1; age <= staleness; ++age) {
+      std::string name = (parameter.weight.getSymName() + ".gradient").str();
+      State held = state(write, age == 1 ? name : name + "_" + std::to_string(age), tensorType(parameter.gradient));
+      addResult(parameter.gradient, held.weight);
+      parameter.gradient = held.value;
+    }
   }
 
   /// The number of this step, counted from 1.

@@ -366,6 +366,8 @@ TEST(CollectiveCall, RejectsWhatHasNoMeaning) {
   EXPECT_EQ(message(KernelId::all_reduce, x.view(), y.view(), {0}, 2), "rank 2 is not in the group");
   EXPECT_EQ(message(KernelId::all_reduce, x.view(), y.view(), {9}, 0), "unknown reduction 9");
   EXPECT_EQ(message(KernelId::all_reduce, x.view(), z.view(), {0}, 0), "the result is 6xf32, expected 4xf32");
+  EXPECT_EQ(message(KernelId::all_reduce, x.view(), y.view(), {0, 1}, 0), "");
+  EXPECT_EQ(message(KernelId::all_reduce, x.view(), y.view(), {1, 1}, 0), "a mean is a sum of floats");
   EXPECT_EQ(message(KernelId::all_gather, x.view(), z.view(), {0, 4, 3}, 0),
             "dimension 0 of 4xf32 and 6xf32 should have extents 4 and 7");
   EXPECT_EQ(message(KernelId::all_gather, x.view(), z.view(), {0, 4}, 0), "1 extents for 2 members");

@@ -209,5 +209,46 @@ TEST(Instance, AStateThatNoStepChangesIsNoConstant) { // a device that has packe
   EXPECT_EQ(result[0], 12);
 }
 
+/// A state that each of two ranks adds its rank to, and whose mean both have behind every second step.
+std::shared_ptr<const Program> averagingProgram(Status &status, uint32_t everyOfSecond = 2) {
+  TestProgram p(2);
+  p.output("y", DType::F32, {2, 3});
+  p.constants(std::vector<float>{0, 0, 0, 1, 1, 1});
+  for (uint32_t r = 0; r < 2; ++r) {
+    auto state = f32(fb::Arena_Weights, 0, {1, 3}), rank = f32(fb::Arena_Weights, 64, {1, 3});
+    p.load(r, -1, 0, {2, 3}, {r, 0}, rank);
+    p.record(r, KernelId::binary, {state, rank}, {state}, {0});
+    p.record(r, KernelId::all_reduce, {state}, {state}, {0, 1}, {0, 1}).every = r == 0 ? 2 : everyOfSecond;
+    p.outputSlice(r, 0, {r, 0}, state);
+  }
+  std::shared_ptr<const Program> program;
+  status = p.open(program);
+  return program;
+}
+
+TEST(Instance, RecordsThatDoNotRunInEveryStep) {
+  Status status;
+  std::shared_ptr<const Program> program = averagingProgram(status);
+  ASSERT_TRUE(status.ok()) << status.message();
+  std::unique_ptr<Instance> instance;
+  status = Instance::create(program, {.device = "cpu", .profile = true}, instance);
+  ASSERT_TRUE(status.ok()) << status.message();
+  for (auto [first, second] : {std::pair(0.f, 1.f), {1.f, 1.f}, {1.f, 2.f}, {2.f, 2.f}}) {
+    std::vector<float> y(6);
+    void *outputs[] = {y.data()};
+    ASSERT_TRUE(instance->run({}, outputs).ok());
+    EXPECT_EQ(y, (std::vector<float>{first, first, first, second, second, second}));
+  }
+  EXPECT_EQ(instance->recordTimes(0)[1].calls, 2u);
+  EXPECT_EQ(instance->stats().bytesSentPerStep, 2u * 12 / 2); // both ranks send 12 bytes in every second step
+}
+
+TEST(Instance, MembersRunTheirCollectivesInTheSameSteps) {
+  Status status;
+  averagingProgram(status, 3);
+  EXPECT_NE(status.message().find("which runs every 2 steps, meets rank 1, main record 1 (all_reduce), which runs every 3"), std::string::npos)
+      << status.message();
+}
+
 } // namespace
 } // namespace llmpar::rt::test

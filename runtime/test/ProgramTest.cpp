@@ -84,6 +84,8 @@ const Rejection rejections[] = {
     {"Kind", "unknown kind 500", [](auto &p) { first(p).ints[0] = 500; }},
     {"ResultShape", "the result is 3x2xf32, expected 2x3xf32", [](auto &p) { first(p).outputs[0]->shape = {3, 2}; }},
     {"Waits", "waits for record 0, which is not earlier", [](auto &p) { first(p).waits = {0}; }},
+    {"Every", "runs every 2 steps, but is not of main and in place", [](auto &p) { first(p).every = 2; }},
+    {"EveryZero", "runs every 0 steps", [](auto &p) { first(p).every = 0; }},
     {"Lane", "unknown lane 3", [](auto &p) { first(p).lane = static_cast<fb::Lane>(3); }},
     {"Race",
      "rank 0, main record 1 (copy at 'layer0') and rank 0, main record 0 (binary at 'layer0') touch the same bytes "

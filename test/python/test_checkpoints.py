@@ -82,6 +82,17 @@ class CheckpointTest(unittest.TestCase):
                 self.train(3, "--load", there, "--save", back)
                 self.assertEqual((back / "iter_0000003/rank_000.safetensors").read_bytes(), (first / "iter_0000003/rank_000.safetensors").read_bytes())
 
+    def test_a_run_that_moves_to_other_devices_and_back_has_the_same_bits(self):
+        meshes = {1: [], 2: [*DP2, "--zero", "1"], 4: [*DP4, "--zero", "3"]}
+        for here, flags in meshes.items():
+            whole, begun = self.weights(4, *flags), self.dir / f"{here}"
+            self.train(2, *flags, "--save", begun)
+            for there, others in meshes.items():
+                with self.subTest(f"{here} -> {there} -> {here}"):
+                    moved = self.dir / f"{here} {there}"
+                    self.train(2, *others, "--load", begun, "--save", moved)
+                    self.assert_same_bits(whole, self.weights(4, *flags, "--load", moved))
+
     def test_each_rank_writes_what_no_other_has(self):
         save = self.dir / "save"
         self.train(1, *DP4, "--save", save)

@@ -84,6 +84,47 @@ class TrainTest(unittest.TestCase):
                     with self.subTest(f"{kind} {more} {granularity}"):
                         self.assertEqual(self.losses(kind, "many.bin", "--recompute", granularity, *more), kept)
 
+    def states(self, name: str, data: str, steps: int, *more: str, batch: int = BATCH) -> dict[str, np.ndarray]:
+        path = self.root / f"{name}.npz"
+        run_checked("train", *self.flags("gpt2", data, "--train-iters", str(steps), "--clip-grad", "0.5", "-o", path, *more, batch=batch))
+        with np.load(path) as arrays:
+            return dict(arrays)
+
+    def test_replicas_that_step_apart_are_averaged(self):
+        # Two replicas, each with half of the samples, against a run of each half and the mean of their states.
+        half = BATCH // 2
+        for index in range(2):
+            begin = index * half * LENGTH
+            write_tokens(self.root / f"half{index}.bin", self.one_batch[begin : begin + half * LENGTH + 1], 101)
+        halves = [self.states(f"half{index}", f"half{index}.bin", 3, batch=half) for index in range(2)]
+        self.assertGreater(np.abs(halves[0]["wte.weight"] - halves[1]["wte.weight"]).max(), 1e-4)
+        for mesh, layout in [("dp=2", "data"), ("dp=2,tp=2", "hybrid")]:
+            with self.subTest(mesh):
+                both = self.states("both", "one.bin", 3, "--data-sharding", "uniform", "--mesh", mesh, "--layout", layout, "--sync-interval", "3")
+                self.assertEqual(set(both), set(halves[0]))
+                for name, actual in both.items():
+                    np.testing.assert_allclose(actual, (halves[0][name] + halves[1][name]) / 2, rtol=1e-4, atol=1e-6, err_msg=name)
+
+    def test_gradients_that_wait_are_the_same_under_every_layout(self):
+        for age in ["1", "2"]:
+            single = self.losses("llama", "one.bin", "--clip-grad", "1", "--staleness", age)
+            np.testing.assert_allclose(single[: int(age)], single[int(age)], rtol=1e-6)  # nothing to step by yet
+            self.assertLess(single[-1], single[0])
+            for mesh, layout in [("dp=2", "data"), ("dp=3", "data"), ("dp=2,tp=2", "hybrid")]:
+                with self.subTest(f"{age} {mesh}"):
+                    sharded = self.losses("llama", "one.bin", "--clip-grad", "1", "--staleness", age, "--mesh", mesh, "--layout", layout)
+                    np.testing.assert_allclose(sharded, single, rtol=1e-5)
+
+    def test_runs_with_replicas_apart_go_on_with_the_same_bits(self):
+        for more in [["--sync-interval", "2"], ["--staleness", "1", "--save-interval", "2"]]:
+            with self.subTest(more[0]):
+                flags = [*more, "--mesh", "dp=2", "--layout", "data"]
+                whole = self.states("whole", "many.bin", 4, *flags, "--save", self.root / f"whole{more[0]}")
+                self.states("part", "many.bin", 2, *flags, "--save", self.root / f"part{more[0]}")
+                resumed = self.states("resumed", "many.bin", 4, *flags, "--load", self.root / f"part{more[0]}", *(["--save", self.root / f"again{more[0]}"]))
+                for name, values in whole.items():
+                    np.testing.assert_array_equal(resumed[name], values, err_msg=name)
+
     def test_the_rate_follows_its_schedule(self):
         # The rate is 0 at the end of a linear decay without a least rate, and in the first step of none: losses stand still.
         weights = self.root / "w.npz"
@@ -108,6 +149,11 @@ class TrainTest(unittest.TestCase):
                            (["--lr-decay-style", "linear", "--lr-warmup-iters", "100"], "--lr-warmup-iters 100 leaves no steps of --train-iters 100"),
                            (["--log-interval", "0"], "at least 1"),
                            (["--label-smoothing", "2"], "below 1"),
+                           (["--sync-interval", "8", "--mesh", "dp=2", "--layout", "data"], "--train-iters 100 is no multiple of the 8 steps"),
+                           (["--sync-interval", "4", "--staleness", "1"], "choose one"),
+                           (["--sync-interval", "4", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
+                           (["--sync-interval", "4", "--mesh", "dp=2", "--layout", "data", "--zero", "1"], "without --zero"),
+                           (["--staleness", "-1"], "at least 0"),
                            (["-o", "/nowhere/w.npz"], "there is no folder '/nowhere'"),
                            (["--min-lr", "1"], "between 0 and --lr"),
                            (["--freeze", "["], "--freeze '['"),
@@ -135,7 +181,11 @@ class TrainTest(unittest.TestCase):
         report = run_checked("compare", self.root / "gpt2/model.onnx", "--train", "--dim", f"batch={BATCH}", "--dim", f"seq={LENGTH}",
                               "--cluster", "cpu-2", "--measure", "--repeat", "3", "--data", self.root / "many.bin", "--json")
         rows = {row["method"]: row for row in report["methods"] if row["ok"]}
-        self.assertEqual({"single", "data", "zero", "gathered", "tensor", "sequence", "auto"}, set(rows) - {"hybrid"})
+        self.assertEqual({"single", "data", "data every 8", "data stale 1", "zero", "gathered", "tensor", "sequence", "auto"}, set(rows) - {"hybrid"})
+        sent = {name: sum(entry["bytes"] for entry in row["traffic"]) for name, row in rows.items()}
+        self.assertLess(sent["data every 8"], 0.5 * sent["data"])  # three states for the gradient, in every eighth step
+        apart = [rows.pop("data every 8"), rows.pop("data stale 1")]
+        self.assertTrue(all(np.isfinite(row["loss"]) for row in apart))
         losses = [row["loss"] for row in rows.values()]
         np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
         # Of the whole states, data holds two, zero the parameters twice and the moments once.

@@ -66,6 +66,15 @@ def llama(w, ids, c):
         low, high = jnp.split(x, 2, axis=-1)
         return x * cos + jnp.concatenate([-high, low], -1) * sin
 
+    def mlp(y, h):
+        return (jax.nn.silu(y @ w[f"{h}.gate_proj.weight"]) * (y @ w[f"{h}.up_proj.weight"])) @ w[f"{h}.down_proj.weight"]
+
+    def mixture(y, h):
+        best, indices = jax.lax.top_k(jax.nn.softmax(y @ w[f"{h}.gate.weight"]), c.active)
+        share = best / best.sum(-1, keepdims=True)
+        weight = (jax.nn.one_hot(indices, c.experts) * share[..., None]).sum(-2)
+        return sum(weight[..., e : e + 1] * mlp(y, f"{h}.experts.{e}") for e in range(c.experts))
+
     x = w["embed_tokens.weight"][ids]
     for layer in range(c.layers):
         h = f"layers.{layer}"
@@ -76,11 +85,11 @@ def llama(w, ids, c):
         k, v = (jnp.repeat(t, c.heads // c.kv_heads, axis=1) for t in (k, v))
         x = x + merge(attention(q, k, v)) @ w[f"{h}.self_attn.o_proj.weight"]
         y = norm(x, f"{h}.post_attention_norm")
-        x = x + (jax.nn.silu(y @ w[f"{h}.mlp.gate_proj.weight"]) * (y @ w[f"{h}.mlp.up_proj.weight"])) @ w[f"{h}.mlp.down_proj.weight"]
+        x = x + (mixture(y, f"{h}.moe") if c.experts else mlp(y, f"{h}.mlp"))
     return norm(x, "norm") @ w["lm_head.weight"]
 
 
-FORWARD = {"gpt2": gpt2, "llama": llama}
+FORWARD = {"gpt2": gpt2, "llama": llama, "mixtral": llama}
 
 
 def mean_loss(w, tokens, forward, config):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Loss curves of `llmpar train` under every layout against one device, and of one device against JAX.
 
-Prints, for GPT-2 and Llama shapes (the zoo's tiny ones), the largest relative difference of any step's loss; AdamW with
-weight decay and clipping, f32. Exit code 1 if a layout is beyond 1e-5 or JAX beyond 1e-4. Skips JAX, loudly, without it.
+Prints, for GPT-2 and Llama shapes and a mixture of experts (the zoo's tiny ones), the largest relative difference of any
+step's loss; AdamW with weight decay and clipping, f32. Rows with held gradients are compared with one device that holds
+them as long. Exit code 1 if a layout is beyond 1e-5 or JAX beyond 1e-4. Skips JAX, loudly, without it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from llmpar.zoo import build_gpt2, build_llama
 from llmpar.zoo.gpt2 import SIZES as GPT2_SIZES
 from llmpar.zoo.llama import SIZES as LLAMA_SIZES
 
-MODELS = {"gpt2": (build_gpt2, GPT2_SIZES["tiny"]), "llama": (build_llama, LLAMA_SIZES["tiny"])}
+MODELS = {"gpt2": (build_gpt2, GPT2_SIZES["tiny"]), "llama": (build_llama, LLAMA_SIZES["tiny"]),
+          "mixtral": (build_llama, LLAMA_SIZES["tiny-mixtral"])}
 LAYOUTS = {
     "dp=2": ["--mesh", "dp=2", "--layout", "data"],
     "dp=4": ["--mesh", "dp=4", "--layout", "data"],
@@ -42,6 +44,8 @@ LAYOUTS = {
     "2 micro-batches": ["--gradient-accumulation-steps", "2"],
     "4 micro-batches, dp=2 ZeRO 3, full": ["--gradient-accumulation-steps", "4", "--mesh", "dp=2", "--layout", "data", "--zero", "3", "--recompute", "full"],
     "2 micro-batches, dp=2,tp=2 ZeRO 1": ["--gradient-accumulation-steps", "2", "--mesh", "dp=2,tp=2", "--layout", "hybrid", "--zero", "1"],
+    "dp=4 stale 1": ["--mesh", "dp=4", "--layout", "data", "--staleness", "1"],
+    "dp=2,tp=2 stale 2": ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--staleness", "2"],
     "2 micro-batches, auto=2": ["--gradient-accumulation-steps", "2", "--mesh", "x=2", "--layout", "auto"],
 }
 BATCH, LENGTH, CLASSES = 4, 16, 101
@@ -85,11 +89,13 @@ def main() -> int:
             folder = Path(root) / kind
             build(folder, config)
             write_tokens(folder / "many.bin", 40)
-            single = losses(folder, folder / "many.bin", options.steps)
+            singles = {age: losses(folder, folder / "many.bin", options.steps, "--staleness", age) for age in ("0", "1", "2")}
+            single = singles["0"]
             rows.append([kind, "one device", f"{single[0]:.4f}", f"{single[-1]:.4f}", ""])
             for name, flags in LAYOUTS.items():
                 curve = losses(folder, folder / "many.bin", options.steps, *flags)
-                found = difference(curve, single)
+                age = flags[flags.index("--staleness") + 1] if "--staleness" in flags else "0"
+                found = difference(curve, singles[age])
                 worst["layout"] = max(worst["layout"], found)
                 rows.append([kind, name, f"{curve[0]:.4f}", f"{curve[-1]:.4f}", f"{found:.1e}"])
             # One batch in each epoch: the order of its samples does not matter.

@@ -14,21 +14,47 @@
 namespace llmpar::tool {
 namespace {
 
-/// A method as what is compiled: a search.
-Method layoutOf(llmpar::Method method, const Options &options) {
-  Method layout{.mesh = "", .layout = nameOf(method).str()};
-  layout.search = true;
+/// A method as what is compiled: a search; replicas that step apart by rule, for they exchange nothing that a search could place.
+Method layoutOf(const ComparedMethod &row, Options options) {
+  Method layout{.mesh = "", .layout = nameOf(row.method).str()};
+  layout.search = !row.stepsApart();
+  if (row.stepsApart()) {
+    layout.mesh = row.mesh;
+    layout.isBaseline = true;
+  }
+  options.syncInterval = row.syncInterval;
+  options.staleness = row.staleness;
   if (options.train)
     layout.training = trainingOptions(options);
   return layout;
 }
 
+/// The rows of a method: in training, data parallelism has three ways to synchronize.
+std::vector<ComparedMethod> rowsOf(llmpar::Method method, const Options &options, const Cluster &cluster) {
+  std::vector<ComparedMethod> rows;
+  auto add = [&](const std::string &suffix, int syncInterval, int staleness) {
+    rows.emplace_back().method = method;
+    rows.back().name = nameOf(method).str() + suffix;
+    rows.back().syncInterval = syncInterval;
+    rows.back().staleness = staleness;
+    if (rows.back().stepsApart())
+      rows.back().mesh = "dp=" + std::to_string(cluster.ranks());
+  };
+  add("", 1, 0);
+  if (method == llmpar::Method::Data && options.train && options.pins.empty()) { // which are of a search
+    int every = options.syncInterval > 1 ? options.syncInterval : 8, age = std::max(options.staleness, 1);
+    add(" every " + std::to_string(every), every, 0);
+    add(" stale " + std::to_string(age), 1, age);
+  }
+  return rows;
+}
+
 /// Plans, compiles and predicts one method. False only for an error that ends the command: a method without a plan
 /// is a row that says why.
-bool compareMethod(const Options &options, const Given &given, llmpar::Method method, Comparison &comparison, Failure &failure) {
-  ComparedMethod &row = comparison.methods.emplace_back();
-  row.method = method;
-  Method layout = layoutOf(method, options);
+bool compareMethod(const Options &options, const Given &given, Cluster cluster, ComparedMethod method, Comparison &comparison,
+                   Failure &failure) {
+  ComparedMethod &row = comparison.methods.emplace_back(std::move(method));
+  Method layout = layoutOf(row, options);
   mlir::MLIRContext context;
   prepareContext(context);
   Progress progress;
@@ -45,13 +71,14 @@ bool compareMethod(const Options &options, const Given &given, llmpar::Method me
     row.why = own.message;
     return true;
   }
-  row.mesh = result.plan->chosen().mesh.str();
-  row.gap = result.plan->chosen().plan.gap();
-  for (const MeshResult &mesh : result.plan->meshes)
-    row.searchSeconds += mesh.buildSeconds + mesh.solveSeconds;
+  if (result.plan) {
+    row.mesh = result.plan->chosen().mesh.str();
+    row.gap = result.plan->chosen().plan.gap();
+    for (const MeshResult &mesh : result.plan->meshes)
+      row.searchSeconds += mesh.buildSeconds + mesh.solveSeconds;
+  }
   exec::ProgramOp program;
   result.module->walk([&](exec::ProgramOp op) { program = op; });
-  Cluster cluster = *result.cluster;
   if (!options.memory.empty())
     for (DeviceGroup &group : cluster.devices)
       group.device.memoryBytes = llvm::cantFail(memoryLimit(options)); // compileFor has refused a wrong one
@@ -77,7 +104,7 @@ bool measure(const Options &options, const Given &given, const Cluster &cluster,
   std::vector<MeasuredMethod> methods;
   for (ComparedMethod &row : comparison.methods)
     if (row.ok())
-      methods.push_back({.method = layoutOf(row.method, options), .row = &row});
+      methods.push_back({.method = layoutOf(row, options), .row = &row});
   return measureMethods(options, given, cluster, tokens ? &*tokens : nullptr, methods, failure);
 }
 
@@ -99,22 +126,22 @@ bool writePage(const Options &options, const Comparison &comparison, Failure &fa
 } // namespace
 
 static void printKernels(const Comparison &comparison) {
-  llvm::outs() << llvm::formatv("\n{0,-10} {1,-16} {2,6} {3,13} {4,12} {5,6}\n", "method", "kernel", "calls", "predicted us", "measured us", "ratio");
+  llvm::outs() << llvm::formatv("\n{0,-12} {1,-16} {2,6} {3,13} {4,12} {5,6}\n", "method", "kernel", "calls", "predicted us", "measured us", "ratio");
   for (const ComparedMethod &row : comparison.methods)
     for (const KernelTime &kernel : row.measured ? row.measured->kernels : std::vector<KernelTime>())
-      llvm::outs() << llvm::formatv("{0,-10} {1,-16} {2,6} {3,13:f2} {4,12:f2} {5,6:f2}\n", nameOf(row.method), kernel.kernel, kernel.calls,
+      llvm::outs() << llvm::formatv("{0,-12} {1,-16} {2,6} {3,13:f2} {4,12:f2} {5,6:f2}\n", row.name, kernel.kernel, kernel.calls,
                                     kernel.predicted * 1e6, kernel.measured * 1e6, kernel.predicted / kernel.measured);
 }
 
 void printComparison(const Comparison &comparison) {
   llvm::outs() << llvm::formatv("{0} on {1} devices of {2}\n\n", comparison.model, comparison.devices, comparison.cluster);
-  llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,10} {3,10} {4,10} {5,10} {6,11} {7,11} {8,5}", "method", "mesh", "step ms",
+  llvm::outs() << llvm::formatv("{0,-12} {1,-14} {2,10} {3,10} {4,10} {5,10} {6,11} {7,11} {8,5}", "method", "mesh", "step ms",
                                 "compute", "exposed", "idle", "sent/rank", "memory", "use %");
   bool isMeasured = llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured.has_value(); });
   bool learns = llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured && m.measured->loss; });
   llvm::outs() << (isMeasured ? llvm::formatv(" {0,11} {1,6}", "measured ms", "ratio").str() : "") << (learns ? "    loss" : "") << "\n";
   for (const ComparedMethod &row : comparison.methods) {
-    llvm::outs() << llvm::formatv("{0,-10} ", nameOf(row.method));
+    llvm::outs() << llvm::formatv("{0,-12} ", row.name);
     if (!row.ok()) {
       llvm::outs() << row.why << "\n";
       continue;
@@ -136,7 +163,7 @@ void printComparison(const Comparison &comparison) {
   llvm::outs() << "\ncommunication of the rank that sends most, by collective and axis\n";
   for (const ComparedMethod &row : comparison.methods)
     for (const CollectiveTraffic &traffic : row.predicted.traffic)
-      llvm::outs() << llvm::formatv("{0,-10} {1,-14} {2,-6} {3,6} calls {4,11}  {5,10:f3} ms\n", nameOf(row.method), traffic.collective,
+      llvm::outs() << llvm::formatv("{0,-12} {1,-14} {2,-6} {3,6} calls {4,11}  {5,10:f3} ms\n", row.name, traffic.collective,
                                     traffic.axis, traffic.calls, bytesText(traffic.bytes), traffic.seconds * 1e3);
   if (llvm::any_of(comparison.methods, [](const ComparedMethod &m) { return m.measured && !m.measured->kernels.empty(); }))
     printKernels(comparison);
@@ -146,7 +173,7 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
   rt::JsonArray rows;
   for (const ComparedMethod &row : comparison.methods) {
     rt::JsonObject object;
-    object.add("method", std::string(nameOf(row.method))).add("ok", row.ok());
+    object.add("method", row.name).add("ok", row.ok());
     if (!row.ok()) {
       rows.add(object.add("why", row.why));
       continue;
@@ -206,7 +233,8 @@ int compareCommand(const Options &options) {
     forInputs.data.clear();
   bool ok = failure.code == Ok && readInputs(forInputs, given, failure);
   for (const MethodName &entry : methodNames)
-    ok = ok && compareMethod(options, given, entry.method, comparison, failure);
+    for (ComparedMethod &row : rowsOf(entry.method, options, devices))
+      ok = ok && compareMethod(options, given, devices, std::move(row), comparison, failure);
   ok = ok && (!options.measure || measure(options, given, devices, comparison, failure));
   if (!ok || (!options.html.empty() && !writePage(options, comparison, failure)))
     return failure.report(options);

@@ -27,12 +27,15 @@ struct Measured {
 /// One method on one cluster.
 struct ComparedMethod {
   llmpar::Method method;
+  std::string name; ///< of the method, and how its replicas synchronize: "data", "data every 8"
   std::string why;  ///< it has no plan; empty: it has one
   std::string mesh;
   double gap = 0;   ///< of the search
   double searchSeconds = 0;
   ProgramPrediction predicted;
   std::optional<Measured> measured;
+  int syncInterval = 1, staleness = 0; ///< the options of training
+  bool stepsApart() const { return syncInterval > 1 || staleness > 0; }
   bool ok() const { return why.empty(); }
 };
 
@@ -44,7 +47,7 @@ struct Comparison {
 
 /// A row that is to be measured.
 struct MeasuredMethod {
-  Method method;
+  Method method; ///< what is compiled
   ComparedMethod *row;
   std::unique_ptr<Session> session = nullptr;
   std::unique_ptr<TokenInputs> inputs = nullptr;   ///< of training on tokens that were given

@@ -83,7 +83,7 @@ void table(const Comparison &comparison, llvm::raw_ostream &os) {
   os << "<table><thead><tr><th>method<th>mesh<th>step ms<th>compute<th>exposed<th>idle<th>MiB sent<th>MiB held<th>use %"
         "<th>gap %<th>measured ms<th>fits</tr></thead><tbody>\n";
   for (const ComparedMethod &row : comparison.methods) {
-    os << "<tr><td>" << nameOf(row.method);
+    os << "<tr><td>" << row.name;
     if (!row.ok()) {
       os << "<td class='text' colspan='11'>" << escape(row.why) << "</tr>\n";
       continue;
@@ -108,7 +108,7 @@ std::string comparisonPage(const Comparison &comparison) {
   for (const ComparedMethod &row : comparison.methods) {
     if (!row.ok())
       continue;
-    std::string label = nameOf(row.method).str();
+    std::string label = row.name;
     const ProgramPrediction &p = row.predicted;
     RankTime mean = p.step.mean();
     time.push_back({label, {{"compute", "#3b7dd8", mean.compute * 1e3}, {"exposed communication", "#e08a2e", mean.exposedCommunication * 1e3}, {"idle", "#bbb", mean.idle * 1e3}},

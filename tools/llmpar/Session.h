@@ -55,7 +55,7 @@ llvm::Expected<int64_t> memoryLimit(const Options &options);
 /// Compiles `options.model` with the given inputs' shapes; `mesh` and `layout` override those of the options.
 struct Method {
   std::string mesh, layout;
-  bool isBaseline = false; ///< the single-device run beside the one asked for: no pins, nothing dumped or written
+  bool isBaseline = false; ///< a run by rule beside the one asked for: no cluster, no pins, nothing dumped or written
   rt::Missing missing = rt::Missing::IsError; ///< what becomes of inputs that are not given: StaysNull makes them up
   bool search = false; ///< find a layout by search that has a rule too
   std::optional<TrainingOptions> training = std::nullopt;              ///< make the graph a training step

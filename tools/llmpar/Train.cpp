@@ -153,6 +153,9 @@ private:
     if (llvm::Error error = states->load(checkpoint))
       return failure.set(Usage, llvm::toString(std::move(error)));
     step = manifest.step;
+    if (int64_t interval = synchronizationInterval(options); step % interval != 0)
+      return failure.set(Usage, llvm::formatv("{0} is of step {1}, no multiple of the {2} steps between means of the replicas: choose another "
+                                              "--sync-interval or --save-interval", checkpoint.folder(), step, interval).str());
     position = manifest.data.getInteger("position").value_or(0);
     if (options.load == options.save)
       lastSaved = step;
@@ -164,7 +167,8 @@ private:
   //===-- Steps ------------------------------------------------------------------===//
 
   bool train() {
-    while (step < options.trainSteps && !interrupted) {
+    const int64_t interval = synchronizationInterval(options);
+    while (step < options.trainSteps && !(interrupted && step % interval == 0)) {
       Clock::time_point begin = Clock::now();
       inputs.put(batches->next());
       if (!session.step(failure))

@@ -4,6 +4,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/GlobPattern.h"
 #include <cmath>
 
@@ -17,6 +18,10 @@ static llvm::StringRef stepOption(const Options &options) {
     return "--clip-grad";
   if (options.accumulation != 1)
     return "--gradient-accumulation-steps";
+  if (options.syncInterval != 1)
+    return "--sync-interval";
+  if (options.staleness != 0)
+    return "--staleness";
   if (options.recompute != "none")
     return "--recompute";
   if (options.bf16)
@@ -53,6 +58,8 @@ std::string problemWithStepOptions(const Options &options) {
     return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
   if (options.bf16 && options.fp16)
     return "--bf16 and --fp16: choose one";
+  if (options.syncInterval < 1 || options.staleness < 0)
+    return "--sync-interval is at least 1, --staleness at least 0";
   if (!(options.clip >= 0))
     return "--clip-grad is a number of at least 0";
   if (!llvm::is_contained({"adamw", "adam", "sgd"}, options.optimizer))
@@ -60,6 +67,31 @@ std::string problemWithStepOptions(const Options &options) {
   for (const std::string &pattern : options.frozen)
     if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
       return "--freeze '" + pattern + "': " + llvm::toString(glob.takeError());
+  return "";
+}
+
+int64_t synchronizationInterval(const Options &options) {
+  if (options.syncInterval > 1)
+    return options.syncInterval;
+  if (options.staleness == 0 || options.save.empty())
+    return 1;
+  return options.saveInterval > 0 ? options.saveInterval : options.trainSteps;
+}
+
+/// Between means, states are one replica's: what reads them does so behind a mean.
+static std::string problemWithSynchronization(const Options &options) {
+  if (options.syncInterval > 1 && options.staleness > 0)
+    return "--sync-interval lets replicas take steps of their own, whose gradients --staleness has nothing to wait for: choose one";
+  if (options.fp16 && (options.syncInterval > 1 || options.staleness > 0))
+    return "--fp16 skips steps whose gradients overflow on some replica, of which the others know nothing with --sync-interval or "
+           "--staleness: choose --bf16";
+  int64_t interval = synchronizationInterval(options);
+  for (auto [name, steps] : {std::pair("--train-iters", options.trainSteps), std::pair("--save-interval", options.saveInterval),
+                             std::pair("--eval-interval", options.syncInterval > 1 ? options.evalInterval : 0)})
+    if (steps % interval != 0)
+      return llvm::formatv("{0} {1} is no multiple of the {2} steps between means of the replicas ({3}): choose {4}", name, steps, interval,
+                           options.syncInterval > 1 ? "--sync-interval" : "--save-interval, with --staleness",
+                           (steps / interval + 1) * interval).str();
   return "";
 }
 
@@ -89,6 +121,8 @@ std::string problemWithTrainOptions(const Options &options) {
     return "--save-interval and --save-total-limit are at least 0";
   if (options.save.empty() && (options.saveInterval > 0 || options.saveTotalLimit > 0))
     return "where should checkpoints go? add --save DIR";
+  if (std::string problem = problemWithSynchronization(options); !problem.empty())
+    return problem;
   if (options.schedule != "constant" && options.warmup >= options.trainSteps)
     return "--lr-warmup-iters " + std::to_string(options.warmup) + " leaves no steps of --train-iters " +
            std::to_string(options.trainSteps) + " to decay in: raise --train-iters";
@@ -125,6 +159,7 @@ static BuildTrainingStepOptions stepOptions(const Options &options) {
   training.weightDecay = options.weightDecay;
   training.clip = options.clip;
   training.accumulation = options.accumulation;
+  training.staleness = options.staleness;
   training.labelSmoothing = options.labelSmoothing;
   training.lossScale = options.fp16 ? options.lossScale : 0;
   training.lossScaleWindow = options.lossScaleWindow;
@@ -135,9 +170,13 @@ static BuildTrainingStepOptions stepOptions(const Options &options) {
 }
 
 TrainingOptions trainingOptions(const Options &options) {
+  std::optional<int64_t> every;
+  if (options.syncInterval > 1 || options.staleness > 0)
+    every = synchronizationInterval(options) > 1 ? synchronizationInterval(options) : 0;
   return {.step = stepOptions(options),
           .recompute = options.recompute == "none" ? "" : options.recompute,
-          .zeroStage = options.zero};
+          .zeroStage = options.zero,
+          .synchronizeEvery = every};
 }
 
 } // namespace llmpar::tool

@@ -15,6 +15,9 @@ std::string problemWithStepOptions(const Options &options);
 /// Of plan and compare without --train, which may not have them.
 std::string problemOutsideTraining(const Options &options);
 
+/// Steps between means of what replicas have of their own; 1: they have nothing, or nobody reads it.
+int64_t synchronizationInterval(const Options &options);
+
 TrainingOptions trainingOptions(const Options &options);
 
 } // namespace llmpar::tool

@@ -82,6 +82,7 @@ public:
     defaults.trainSteps = 100;
     defaults.optimizer = "adamw";
     defaults.accumulation = 1;
+    defaults.syncInterval = 1;
     defaults.recompute = "none";
     defaults.lossScale = 65536;
     defaults.lossScaleWindow = 1000;

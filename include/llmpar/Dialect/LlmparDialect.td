@@ -45,6 +45,9 @@ def Llmpar_Dialect : Dialect {
     static constexpr llvm::StringLiteral kState = "llmpar.state";
     /// On a weight in f32: the float type of its sources, where that is a narrower one; `llmpar.stored = bf16`.
     static constexpr llvm::StringLiteral kStored = "llmpar.stored";
+    /// On a result that is a state's next value, of which each rank of an axis may have another: {axis = "dp", every = 8}.
+    /// Every eighth step ends with their mean in all of them.
+    static constexpr llvm::StringLiteral kAverage = "llmpar.average";
   }];
 }
 

@@ -36,6 +36,7 @@ struct TrainingOptions {
   BuildTrainingStepOptions step;
   std::string recompute; ///< RecomputeOptions::granularity; empty: all activations are kept
   int zeroStage = 0;     ///< 1 and 2: optimizer states are split over the data axis; 3: parameters too
+  std::optional<int64_t> synchronizeEvery = std::nullopt; ///< replicas step apart (SynchronizeReplicasOptions::every); none: they do not
 };
 
 struct CompileOptions {

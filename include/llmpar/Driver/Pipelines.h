@@ -31,7 +31,8 @@ void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef
 /// The layout phase of a search: what comes before planShardings, and behind it.
 void buildBeforePlan(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins);
 void buildAfterPlan(mlir::OpPassManager &pm);
-void buildPartition(mlir::OpPassManager &pm);
+/// `replicas`: the axis of those that synchronize only every `synchronizeEvery` steps, or by earlier gradients; "": none.
+void buildPartition(mlir::OpPassManager &pm, llvm::StringRef replicas = "", int64_t synchronizeEvery = 0);
 void buildLocalize(mlir::OpPassManager &pm);
 void buildLower(mlir::OpPassManager &pm, llvm::StringRef layout);
 

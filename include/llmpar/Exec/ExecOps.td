@@ -127,10 +127,11 @@ def KernelOp : Exec_Op<"kernel"> {
                        OptionalAttr<DenseI64ArrayAttr>:$ints, OptionalAttr<DenseF64ArrayAttr>:$floats,
                        OptionalAttr<DenseI64ArrayAttr>:$group, OptionalAttr<StrAttr>:$lane,
                        OptionalAttr<DenseI64ArrayAttr>:$waits, OptionalAttr<I64Attr>:$flops,
-                       OptionalAttr<I64Attr>:$bytes, OptionalAttr<StrAttr>:$location);
+                       OptionalAttr<I64Attr>:$bytes, OptionalAttr<I64Attr>:$every,
+                       OptionalAttr<StrAttr>:$location);
   let assemblyFormat = [{
     $kernel `ins` `` custom<Buffers>($inputs) `outs` `` custom<Buffers>($outputs) (`ints` $ints^)? (`floats` $floats^)?
-    (`group` $group^)? (`lane` $lane^)? (`waits` $waits^)? (`flops` $flops^)? (`bytes` $bytes^)? (`at` $location^)?
+    (`group` $group^)? (`lane` $lane^)? (`waits` $waits^)? (`flops` $flops^)? (`bytes` $bytes^)? (`every` $every^)? (`at` $location^)?
     attr-dict
   }];
   let hasVerifier = 1;

@@ -51,11 +51,16 @@ struct LoadPlan {
 };
 
 struct RecordPlan {
-  mlir::Operation *op; ///< null: copies `source` to an output's own storage
+  mlir::Operation *op; ///< null: copies `source` to an output's own storage, or with `mean` to itself
   mlir::Value source;
   llvm::SmallVector<int, 3> inputs;  ///< storages of the operands
   llvm::SmallVector<int, 1> outputs; ///< storages of the results
   Lane lane = Lane::Compute;
+  struct Mean {
+    AxisId axis;
+    int64_t every; ///< steps
+  };
+  std::optional<Mean> mean = std::nullopt; ///< over the ranks of an axis, in place
 };
 
 struct OutputPlan {

@@ -91,6 +91,20 @@ def RouteTokens : PartitionPass<"llmpar-route-tokens"> {
     routing weights for the receiver's (sender's) experts are not all 0.
   }];
 }
+def SynchronizeReplicas : PartitionPass<"llmpar-synchronize-replicas"> {
+  let summary = "Let replicas step by gradients of their own, or by sums of earlier ones";
+  let description = [{
+    Behind llmpar-combine-collectives. Where an optimizer's op reads a gradient of this step, its sum over the axis
+    becomes the replica's own share, times the replicas; the states' next values get `llmpar.average`, so that every
+    `every` steps end with their mean (local SGD). Where it reads a state (gradients that are held back,
+    `staleness`), that state holds the replica's own share, and is reduced at the begin of the step that uses it; with
+    `every` its mean is held at the end of such steps, so that a checkpoint of one replica is one of all.
+  }];
+  let options = [
+    Option<"axis", "axis", "std::string", "\"\"", "mesh axis of the replicas">,
+    Option<"every", "every", "int64_t", "0", "steps between means of the states; 0: none">
+  ];
+}
 def LocalizeShapes : PartitionPass<"llmpar-localize-shapes"> {
   let summary = "Give every value the shape of its largest shard";
 }

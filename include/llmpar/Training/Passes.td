@@ -36,6 +36,8 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     With `initial-loss-scale` the gradients are those of the loss times a scale, and are divided by it. A step with a
     gradient that is not finite leaves all states as they are, and after `hysteresis` such steps each one halves the
     scale; `loss-scale-window` good steps in a row double it (`@loss_scale`, `@good_steps`, `@overflows`).
+
+    With `staleness` the optimizer gets gradients of earlier steps, which are states meanwhile (`@w.gradient`).
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
@@ -55,6 +57,7 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
     Option<"lossScaleWindow", "loss-scale-window", "int64_t", "1000", "good steps in a row that double the scale">,
     Option<"minLossScale", "min-loss-scale", "double", "1.0", "the scale is not halved below it">,
     Option<"hysteresis", "hysteresis", "int64_t", "2", "steps with an overflow until the scale is halved">,
+    Option<"staleness", "staleness", "int64_t", "0", "steps that a gradient waits before the optimizer gets it">,
     Option<"accumulation", "gradient-accumulation-steps", "int64_t", "1", "micro-batches of a step">,
     Option<"labelSmoothing", "label-smoothing", "double", "0.0", "share of the target that all classes have">,
     ListOption<"frozen", "freeze", "std::string", "name patterns of weights that are not trained, beside tables of rotary positions and masks">,

@@ -29,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     if config.heads % getattr(config, "kv_heads", 1):
         print(f"error: --kv-heads {config.kv_heads} does not divide --heads {config.heads}", file=sys.stderr)
         return 2
+    if getattr(config, "experts", 0) and not 1 <= config.active <= config.experts:
+        print(f"error: --active {config.active} of --experts {config.experts}: a token takes 1 to all of them", file=sys.stderr)
+        return 2
     recipe = json.dumps({"family": options.family, **dataclasses.asdict(config), "seed": options.seed,
                          "weights": not options.no_weights, "sources": max(p.stat().st_mtime for p in SOURCES)})
     stamp = options.out / "model.recipe.json"
@@ -65,6 +68,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         epilog="""examples:
   python -m llmpar.zoo gpt2 --size small --out out/gpt2
   python -m llmpar.zoo llama --size tiny --kv-heads 3 --out out/llama --test-data 2 7
+  python -m llmpar.zoo llama --size small --experts 8 --out out/mixtral          Mixtral: a token takes 2 of 8 experts
   python -m llmpar.zoo llama --size 8b --no-weights --out out/llama8b     the graph only, for compiling""")
     families = parser.add_subparsers(dest="family", required=True, metavar="FAMILY")
     for family, (sizes, _) in FAMILIES.items():

@@ -1,4 +1,4 @@
-"""Llama: RMS norms, rotary positions, grouped-query attention, SwiGLU, a head of its own."""
+"""Llama and Mixtral: RMS norms, rotary positions, grouped-query attention, SwiGLU or a mixture of such, a head of its own."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class LlamaConfig:
     intermediate: int = 8192
     vocab: int = 128256
     theta: float = 500000.0
+    experts: int = 0  # 0: no mixture
+    active: int = 2  # experts of a token
 
     @property
     def head_size(self) -> int:
@@ -29,6 +31,7 @@ SIZES = {
     "tiny": LlamaConfig(layers=2, hidden=48, heads=6, kv_heads=2, intermediate=80, vocab=101),
     "small": LlamaConfig(layers=8, hidden=512, heads=8, kv_heads=4, intermediate=1408, vocab=32000),
     "1b": LlamaConfig(),
+    "tiny-mixtral": LlamaConfig(layers=2, hidden=48, heads=6, kv_heads=2, intermediate=40, vocab=101, experts=4),
     "8b": LlamaConfig(layers=32, hidden=4096, heads=32, kv_heads=8, intermediate=14336),
 }
 
@@ -44,7 +47,7 @@ def build_llama(folder: str | Path, config: LlamaConfig = SIZES["small"], *, see
         for layer in range(c.layers):
             with g.scope(f"layers.{layer}"):
                 x = g.op("Add", x, _attention(g, _norm(g, x, "input_norm", c), mask, rotary, c), name="residual_1")
-                x = g.op("Add", x, _mlp(g, _norm(g, x, "post_attention_norm", c), c), name="residual_2")
+                x = g.op("Add", x, _feed_forward(g, _norm(g, x, "post_attention_norm", c), c), name="residual_2")
         logits = g.linear(_norm(g, x, "norm", c), "lm_head", c.hidden, c.vocab, bias=False)
         g.output(logits, "logits", "float32", ["batch", "seq", c.vocab])
     return g.parameter_count
@@ -96,8 +99,29 @@ def _attention(g: GraphBuilder, x: str, mask: str, rotary: tuple[str, str], c: L
     return g.linear(context, "self_attn.o_proj", c.hidden, c.hidden, bias=False)
 
 
-def _mlp(g: GraphBuilder, x: str, c: LlamaConfig) -> str:
-    gate = g.linear(x, "mlp.gate_proj", c.hidden, c.intermediate, bias=False)
-    up = g.linear(x, "mlp.up_proj", c.hidden, c.intermediate, bias=False)
-    silu = g.op("Mul", gate, g.op("Sigmoid", gate), name="mlp.silu")
-    return g.linear(g.op("Mul", silu, up), "mlp.down_proj", c.intermediate, c.hidden, bias=False)
+def _feed_forward(g: GraphBuilder, x: str, c: LlamaConfig) -> str:
+    if c.experts == 0:
+        return _mlp(g, x, "mlp", c)
+    routing = _routing(g, x, c)
+    parts = g.op("Split", routing, num_outputs=c.experts, axis=-1, outputs=c.experts, name="moe.weight")
+    total = ""
+    for expert, weight in enumerate(parts):
+        part = g.op("Mul", _mlp(g, x, f"moe.experts.{expert}", c), weight, name=f"moe.experts.{expert}.weighted")
+        total = g.op("Add", total, part, name="moe.sum") if total else part
+    return total
+
+
+def _routing(g: GraphBuilder, x: str, c: LlamaConfig) -> str:
+    """[batch, seq, experts]: the softmax of the router's best `active` experts, which sum to 1; 0 elsewhere."""
+    router = g.op("Softmax", g.linear(x, "moe.gate", c.hidden, c.experts, bias=False, std=0.5), axis=-1, name="moe.router")
+    best, indices = g.op("TopK", router, g.constant([c.active], "int64"), axis=-1, outputs=2, name="moe.best")
+    best = g.op("Div", best, g.op("ReduceSum", best, g.constant([-1], "int64"), keepdims=1), name="moe.share")
+    nothing = g.op("Mul", router, g.constant(0.0), name="moe.nothing")
+    return g.op("ScatterElements", nothing, indices, best, axis=-1, name="moe.routing")
+
+
+def _mlp(g: GraphBuilder, x: str, name: str, c: LlamaConfig) -> str:
+    gate = g.linear(x, f"{name}.gate_proj", c.hidden, c.intermediate, bias=False)
+    up = g.linear(x, f"{name}.up_proj", c.hidden, c.intermediate, bias=False)
+    silu = g.op("Mul", gate, g.op("Sigmoid", gate), name=f"{name}.silu")
+    return g.linear(g.op("Mul", silu, up), f"{name}.down_proj", c.intermediate, c.hidden, bias=False)

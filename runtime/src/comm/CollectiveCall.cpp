@@ -61,6 +61,9 @@ std::string checkShapes(const CollectiveCall &call, size_t member) {
     return "unknown reduction " + std::to_string(ints[0]);
   switch (call.kernel) {
   case KernelId::all_reduce:
+    if (ints.size() > 1 && ints[1] != 0 &&
+        (ints[0] != static_cast<int64_t>(ReduceKind::sum) || !isFloat(call.x.dtype)))
+      return "a mean is a sum of floats";
     return expect(call.y, call.x.dtype, call.x.shape());
   case KernelId::all_gather:
     if (!sameOutside(call.x, call.y, ints[0], -1))

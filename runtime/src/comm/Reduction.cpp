@@ -50,6 +50,8 @@ struct Min {
   template <typename A> static A apply(A a, A b) { return ((a < b) | (a != a)) ? a : b; }
 };
 
+struct Mean : Sum {};
+
 template <typename T, typename Op> void reduceTyped(std::span<const void *const> sources, size_t count, void *result) {
   using A = typename Accumulator<T>::type;
   A accumulators[blockElements];
@@ -63,6 +65,9 @@ template <typename T, typename Op> void reduceTyped(std::span<const void *const>
       for (size_t i = 0; i < size; ++i)
         accumulators[i] = Op::template apply<A>(accumulators[i], static_cast<A>(values[i]));
     }
+    if constexpr (std::is_same_v<Op, Mean> && std::is_floating_point_v<A>)
+      for (size_t i = 0; i < size; ++i)
+        accumulators[i] /= static_cast<A>(sources.size());
     T *out = static_cast<T *>(result) + begin;
     for (size_t i = 0; i < size; ++i)
       out[i] = static_cast<T>(accumulators[i]);
@@ -71,14 +76,15 @@ template <typename T, typename Op> void reduceTyped(std::span<const void *const>
 
 } // namespace
 
-void reduceArrays(DType dtype, ReduceKind kind, std::span<const void *const> sources, size_t count, void *result) {
+void reduceArrays(DType dtype, ReduceKind kind, std::span<const void *const> sources, size_t count, void *result,
+                  bool isMean) {
   if (dtype == DType::Bool) // "any" and "all" of 0 and 1
     kind = kind == ReduceKind::sum ? ReduceKind::max : kind == ReduceKind::prod ? ReduceKind::min : kind;
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
     switch (kind) {
     case ReduceKind::sum:
-      return reduceTyped<T, Sum>(sources, count, result);
+      return isMean ? reduceTyped<T, Mean>(sources, count, result) : reduceTyped<T, Sum>(sources, count, result);
     case ReduceKind::prod:
       return reduceTyped<T, Prod>(sources, count, result);
     case ReduceKind::max:

@@ -154,7 +154,8 @@ private:
   void reduceInto(std::byte *target, size_t byteOffset, size_t elements) {
     for (size_t i = 0; i < sources.size(); ++i)
       sources[i] = input(i) + byteOffset;
-    reduceArrays(call.x.dtype, static_cast<ReduceKind>(attributes[0]), sources, elements, target);
+    bool isMean = call.kernel == KernelId::all_reduce && attributes.size() > 1 && attributes[1] != 0;
+    reduceArrays(call.x.dtype, static_cast<ReduceKind>(attributes[0]), sources, elements, target, isMean);
   }
 
   Status allReduce() {

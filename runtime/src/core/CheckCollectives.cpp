@@ -59,6 +59,10 @@ Status checkCollectivesMeet(const Program &program, Entry entry) {
       if (collectiveSignature(callOf(mine)) != collectiveSignature(callOf(nextOf(member))))
         return Status::invalid(describe(rank) + " meets " + describe(member) + ": " + describeCollective(callOf(mine)) +
                                " against " + describeCollective(callOf(nextOf(member))));
+    for (uint32_t member : mine.group)
+      if (nextOf(member).every != mine.every)
+        return Status::invalid(describe(rank) + ", which runs every " + std::to_string(mine.every) + " steps, meets " +
+                               describe(member) + ", which runs every " + std::to_string(nextOf(member).every));
     std::vector<uint32_t> group = mine.group;
     for (uint32_t member : group) {
       ++pending[member].next;

@@ -52,6 +52,7 @@ struct RecordDef {
   std::vector<uint32_t> waits; ///< indices of earlier records of the entry that must have ended
   std::string_view location;   ///< where in the model it comes from; empty if unknown
   double flops = 0, bytes = 0; ///< the compiler's prediction
+  uint32_t every = 1;          ///< runs in steps every, 2 every, ... of the instance; in place if not in all
 };
 
 /// Box [starts, starts + target.shape) of the row-major `shape` at byte `offset` of `file`.

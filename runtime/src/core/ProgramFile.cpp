@@ -248,6 +248,13 @@ private:
     }
   }
 
+  static bool isInPlace(const RecordDef &record) {
+    if (record.inputs.size() != 1 || record.outputs.size() != 1)
+      return false;
+    const BufferRef &x = record.inputs[0], &y = record.outputs[0];
+    return x.arena == y.arena && x.offset == y.offset && x.view.bytes() == y.view.bytes();
+  }
+
   void decodeRecords(const flatbuffers::Vector<flatbuffers::Offset<fb::Record>> *list, Entry entry, size_t rankIndex,
                      const RankDef &rank, std::vector<RecordDef> &out) {
     out.reserve(count(list));
@@ -288,6 +295,9 @@ private:
       record.lane = static_cast<Lane>(source.lane());
       record.flops = source.flops();
       record.bytes = source.bytes();
+      record.every = source.every();
+      if (record.every == 0 || (record.every > 1 && !(entry == Entry::Main && isInPlace(record))))
+        fail(where() + ": runs every " + std::to_string(record.every) + " steps, but is not of main and in place");
       if (Status status = checkRecord(record, rankIndex, program.ranks.size()); !status.ok())
         fail(where() + ": " + status.message());
       out.push_back(std::move(record));

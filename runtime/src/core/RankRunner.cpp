@@ -224,7 +224,7 @@ Status RankRunner::prepareRecord(Step &step) {
                       .routing = step.inputs.size() > 1 ? step.inputs[1] : TensorView{},
                       .ints = record.ints};
   if (step.bound.entry == Entry::Main)
-    bytesSent += collectiveBytesSent(call, rank);
+    bytesSent += collectiveBytesSent(call, rank) / record.every; // a step's share
   return device->executes() ? communicator.prepare(call, step.prepared.thunk)
                             : device->prepare(step.bound, step.prepared);
 }
@@ -250,6 +250,8 @@ void RankRunner::releaseStaging() {
 }
 
 Status RankRunner::runRecord(Step &step, bool profile) {
+  if ((stepsRun + 1) % step.bound.record->every != 0)
+    return Status::success();
   double begin = profile ? now() : 0;
   if (Status status = guarded([&] { return step.prepared.thunk->run(); }); !status.ok())
     return prefixed(status, step);
@@ -269,8 +271,12 @@ Status RankRunner::runInOrder(std::vector<Step> &steps, bool profile) {
 }
 
 Status RankRunner::runMain(bool profile) {
-  if (!lanes)
-    return runInOrder(main, profile);
+  Status status = lanes ? runLanes(profile) : runInOrder(main, profile);
+  ++stepsRun;
+  return status;
+}
+
+Status RankRunner::runLanes(bool profile) {
   return lanes->run([&](size_t index) {
     Status status = runRecord(main[index], profile);
     if (!status.ok() && status.code() != Code::Aborted)
@@ -281,7 +287,7 @@ Status RankRunner::runMain(bool profile) {
 
 Status RankRunner::step(std::span<const void *const> inputs, std::span<void *const> outputs, bool profile) {
   if (!device->executes())
-    return runInOrder(main, profile);
+    return runMain(profile);
   if (Status status = copyIn(def.inputs, program.inputs, inputs); !status.ok())
     return status;
   if (Status status = runMain(profile); !status.ok())

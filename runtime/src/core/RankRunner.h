@@ -65,6 +65,7 @@ private:
   Status runRecord(Step &step, bool profile);
   Status runInOrder(std::vector<Step> &steps, bool profile);
   Status runMain(bool profile);
+  Status runLanes(bool profile);
   void findConstantInputs(std::vector<Step> &steps) const;
   bool touchesOnlyMain(const BufferRef &buffer) const;
   Status loadJustInTime(const Step &step);
@@ -83,6 +84,7 @@ private:
   std::unique_ptr<LaneRunner> lanes; ///< after `main`: its threads end first
   std::vector<RecordTime> recordTimes;
   uint64_t bytesSent = 0;
+  uint64_t stepsRun = 0;
 
   /// A weight that only `main` reads, from Staging: loaded when its first reader is prepared, discarded when all
   /// its readers have packed it. So a rank never holds all weights twice.

@@ -38,6 +38,8 @@ std::string printRecord(const BoundRecord &bound) {
     out << " lane " << laneNames[static_cast<size_t>(record.lane)];
   if (!record.waits.empty())
     printList(out, record.waits, " waits [", ']');
+  if (record.every > 1)
+    out << " every " << record.every;
   if (!record.location.empty())
     out << " '" << record.location << "'";
   out << '\n';
