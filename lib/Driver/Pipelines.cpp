@@ -120,6 +120,7 @@ void buildPartition(mlir::OpPassManager &pm, llvm::StringRef replicas, int64_t s
   pm.addPass(createCombineCollectives());
   if (!replicas.empty())
     pm.addPass(createSynchronizeReplicas({replicas.str(), synchronizeEvery}));
+  pm.addPass(createBucketReductions());
   pm.addPass(createRouteTokens()); // after CombineCollectives: of what it makes a reduce_scatter
   pm.addPass(mlir::createCSEPass());
 }

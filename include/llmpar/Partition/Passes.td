@@ -105,6 +105,15 @@ def SynchronizeReplicas : PartitionPass<"llmpar-synchronize-replicas"> {
     Option<"every", "every", "int64_t", "0", "steps between means of the states; 0: none">
   ];
 }
+def BucketReductions : PartitionPass<"llmpar-bucket-reductions"> {
+  let summary = "Reduce small gradients together";
+  let description = [{
+    Of a training step. All-reduces of fewer than `bytes` over the same axis are joined, in program order, until they have
+    as many; the bucket is reduced when it is full, or before the first op that reads one of its sums. Only tensors that are
+    whole on every rank: shards of one may differ in size.
+  }];
+  let options = [Option<"bytes", "bytes", "int64_t", "1048576", "of a bucket; 0: none">];
+}
 def LocalizeShapes : PartitionPass<"llmpar-localize-shapes"> {
   let summary = "Give every value the shape of its largest shard";
 }
