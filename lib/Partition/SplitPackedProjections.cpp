@@ -1,4 +1,5 @@
 //===- SplitPackedProjections.cpp - One product per slice of packed columns -===//
+#include "llmpar/Dialect/MasterWeights.h"
 #include "llmpar/Partition/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -7,6 +8,12 @@ namespace llmpar {
 #include "llmpar/Partition/Passes.h.inc"
 
 namespace {
+
+/// A weight, or its narrow copy.
+bool isWeight(mlir::Value value) {
+  mlir::Operation *op = value.getDefiningOp();
+  return op && (mlir::isa<LoadWeightOp>(op) || isNarrowCopy(op));
+}
 
 /// True if the slice takes part of the last dimension, and nothing else.
 bool slicesColumns(SliceOp slice) {
@@ -38,7 +45,7 @@ struct SliceOfMatmul : mlir::OpRewritePattern<SliceOp> {
     if (!matmul || !slicesColumns(slice))
       return mlir::failure();
     // Only a weight: slicing an activation would cost each step.
-    if (!matmul.getB().getDefiningOp<LoadWeightOp>())
+    if (!isWeight(matmul.getB()))
       return mlir::failure();
     mlir::Value weight = cut(rewriter, slice, matmul.getB(), lastDim(matmul.getB()) - matmul.getTransposeB());
     rewriter.replaceOpWithNewOp<MatmulOp>(slice, slice.getType(), matmul.getA(), weight, matmul.getTransposeA(),
@@ -55,10 +62,10 @@ struct SliceOfBias : mlir::OpRewritePattern<SliceOp> {
       return mlir::failure();
     auto isProduct = [](mlir::Value value) {
       auto matmul = value.getDefiningOp<MatmulOp>();
-      return matmul && matmul.getB().getDefiningOp<LoadWeightOp>();
+      return matmul && isWeight(matmul.getB());
     };
-    bool first = isProduct(add.getA()) && add.getB().getDefiningOp<LoadWeightOp>();
-    bool second = isProduct(add.getB()) && add.getA().getDefiningOp<LoadWeightOp>();
+    bool first = isProduct(add.getA()) && isWeight(add.getB());
+    bool second = isProduct(add.getB()) && isWeight(add.getA());
     if (!first && !second)
       return mlir::failure();
     mlir::Value a = cut(rewriter, slice, add.getA(), lastDim(add.getA()));

@@ -200,6 +200,18 @@ TEST_F(CpuKernel, MatmulOfRandomShapes) {
     }
 }
 
+TEST_F(CpuKernel, NarrowMatmulOfSeveralBlocks) { // of 1024
+  for (DType dtype : {DType::BF16, DType::F16})
+    for (auto [m, n, k] : {std::array<int64_t, 3>{1030, 9, 33}, {12, 1040, 17}, {11, 13, 2050}})
+      for (int64_t transposed : {0, 1, 2, 3}) {
+        int64_t ta = transposed & 1, tb = transposed >> 1;
+        compare(KernelId::matmul,
+                {filled(dtype, ta ? Shape{k, m} : Shape{m, k}, -0.1, 0.1),
+                 filled(dtype, tb ? Shape{n, k} : Shape{k, n}, -0.1, 0.1)},
+                dtype, {m, n}, {ta, tb}, {}, 8);
+      }
+}
+
 TEST_F(CpuKernel, PackedMatmul) {
   for (DType dtype : {DType::F32, DType::BF16})
     for (int64_t m : {1, 2, 3, 4, 5, 8, 33})
@@ -427,7 +439,8 @@ TEST_F(CpuKernel, GatherNd) {
     }
   Tensor data = tensor(DType::F32, {2, 3}), indices = tensor(DType::I64, {1, 1}, {2});
   std::vector<Tensor> y = {tensor(DType::F32, {1, 3})};
-  EXPECT_EQ(runInto(findCpuKernel(KernelId::gather_nd), {data, indices}, y, {0}).message(), "gather_nd: index 2 is outside [-2, 2)");
+  EXPECT_EQ(runInto(findCpuKernel(KernelId::gather_nd), {data, indices}, y, {0}).message(),
+            "gather_nd: index 2 is outside [-2, 2)");
 }
 
 } // namespace

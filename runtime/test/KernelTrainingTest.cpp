@@ -44,13 +44,15 @@ protected:
   }
 };
 
+constexpr DType floatTypes[] = {DType::F32, DType::BF16, DType::F16};
 const std::vector<Shape> shapes = {{1, 1}, {3, 5}, {0, 7}, {7, 0}, {2, 33}, {4, 70}, {5, 16}};
 
 TEST_F(TrainingKernel, UnaryGrad) {
   for (int64_t kind = 0; kind < unaryKinds; ++kind)
-    for (const Shape &shape : shapes)
-      compare(KernelId::unary_grad, {filled(DType::F32, shape, 0.1, 0.9), filled(DType::F32, shape)}, {shape},
-              DType::F32, {kind}, {0.7, 0.2});
+    for (DType dtype : floatTypes)
+      for (const Shape &shape : shapes)
+        compare(KernelId::unary_grad, {filled(dtype, shape, 0.1, 0.9), filled(dtype, shape)}, {shape}, dtype, {kind},
+                {0.7, 0.2});
   // Far from 0, where e^x leaves the range.
   compare(KernelId::unary_grad, {filled(DType::F32, {50}, -200, 200), filled(DType::F32, {50})}, {{50}}, DType::F32,
           {static_cast<int64_t>(UnaryKind::gelu_tanh)}, {1, 0});
@@ -59,7 +61,7 @@ TEST_F(TrainingKernel, UnaryGrad) {
 }
 
 TEST_F(TrainingKernel, WeightGrad) {
-  for (DType dtype : {DType::F32, DType::BF16, DType::F64})
+  for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64})
     for (const Shape &rows : {Shape{}, Shape{1}, Shape{5}, Shape{3, 7}, Shape{0}, Shape{2, 9, 4}}) {
       Shape a = rows, b = rows;
       a.push_back(6), b.push_back(19);
@@ -68,22 +70,24 @@ TEST_F(TrainingKernel, WeightGrad) {
 }
 
 TEST_F(TrainingKernel, SoftmaxGrad) {
-  for (const Shape &shape : shapes)
-    for (int64_t axis : {0, 1})
-      for (int64_t log : {0, 1})
-        compare(KernelId::softmax_grad, {filled(DType::F32, shape, 0, 0.5), filled(DType::F32, shape)}, {shape},
-                DType::F32, {axis, log});
+  for (DType dtype : floatTypes)
+    for (const Shape &shape : shapes)
+      for (int64_t axis : {0, 1})
+        for (int64_t log : {0, 1})
+          compare(KernelId::softmax_grad, {filled(dtype, shape, 0, 0.5), filled(dtype, shape)}, {shape}, dtype,
+                  {axis, log});
 }
 
 TEST_F(TrainingKernel, NormGrad) {
-  for (const Shape &shape : shapes)
-    for (int64_t centered : {0, 1}) {
-      Shape row(shape.begin() + 1, shape.end());
-      compare(KernelId::norm_grad, {filled(DType::F32, shape), filled(DType::F32, row), filled(DType::F32, shape)},
-              {shape}, DType::F32, {1, centered}, {0.1});
-      compare(KernelId::norm_scale_grad, {filled(DType::F32, shape), filled(DType::F32, shape)}, {row}, DType::F32,
-              {1, centered}, {0.1});
-    }
+  for (DType dtype : floatTypes)
+    for (const Shape &shape : shapes)
+      for (int64_t centered : {0, 1}) {
+        Shape row(shape.begin() + 1, shape.end());
+        compare(KernelId::norm_grad, {filled(dtype, shape), filled(dtype, row), filled(dtype, shape)}, {shape}, dtype,
+                {1, centered}, {0.1});
+        compare(KernelId::norm_scale_grad, {filled(dtype, shape), filled(dtype, shape)}, {row}, dtype, {1, centered},
+                {0.1});
+      }
 }
 
 TEST_F(TrainingKernel, GatherGradAddsEqualIndicesAndLeavesOutOthers) {
@@ -95,6 +99,17 @@ TEST_F(TrainingKernel, GatherGradAddsEqualIndicesAndLeavesOutOthers) {
           {1, 0, 7});
   compare(KernelId::gather_grad, {indices({5}, 9, 9), filled(DType::F32, {5, 20})}, {{9, 20}}, DType::F32,
           {0, 0, 9}); // out of range
+}
+
+TEST_F(TrainingKernel, NarrowGatherGradRoundsEachSumOnce) {
+  // 600 ones: a sum that were rounded to bf16 at each term would stop at 256.
+  for (DType dtype : {DType::BF16, DType::F16}) {
+    std::vector<Tensor> result = {tensor(dtype, {2, 8})};
+    Tensor zeros = indices({600}, 0, 0), ones = filled(dtype, {600, 8}, 1, 1);
+    ASSERT_TRUE(runInto(findCpuKernel(KernelId::gather_grad), {zeros, ones}, result, {0, 0, 2}, {}).ok());
+    EXPECT_EQ(values(result[0])[0], 600);
+    EXPECT_EQ(values(result[0])[8], 0);
+  }
 }
 
 TEST_F(TrainingKernel, SliceGrad) {
@@ -114,7 +129,13 @@ TEST_F(TrainingKernel, CrossEntropy) {
     compare(KernelId::cross_entropy_grad, {part, labels, lse, dloss}, {{3, 5, 20}}, DType::F32, {-1, 17, 37},
             {smoothing});
     compare(KernelId::cross_entropy, {logits, indices({3, 5}, 37, 37)}, {{3, 5}, {3, 5}}, DType::F32, {-1},
-            {smoothing}); // no such class
+            {smoothing});                           // no such class
+    for (DType dtype : {DType::BF16, DType::F16}) { // whose loss is f32
+      Tensor narrow = filled(dtype, {3, 5, 37}, -9, 9);
+      compare(KernelId::cross_entropy, {narrow, labels}, {{3, 5}, {3, 5}}, DType::F32, {-1}, {smoothing});
+      compare(KernelId::cross_entropy_grad, {narrow, labels, lse, dloss}, {{3, 5, 37}}, dtype, {-1, 0, 37},
+              {smoothing});
+    }
   }
 }
 

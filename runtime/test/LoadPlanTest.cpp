@@ -66,6 +66,40 @@ TEST_F(LoadPlan, ColumnsOfALargeMatrixGoThroughTheWindow) {
     ASSERT_EQ(y[static_cast<size_t>(i)], i / 3 * 900 + 897 + i % 3);
 }
 
+TEST_F(LoadPlan, NarrowFloatsAreWidened) {
+  std::vector<BFloat16> stored; // 64 x 9000: rows are read directly, columns through the window
+  for (int i = 0; i < 64 * 9000; ++i)
+    stored.push_back(BFloat16(static_cast<float>(i % 251) - 100.0f));
+  ASSERT_TRUE(writeFile(folder + "/w.bin", std::as_bytes(std::span(stored))).ok());
+  auto load = [&](Shape starts, Shape box, DType target, DType dtype, std::vector<float> &y) -> Status {
+    TestProgram p(1, {4 << 20, 4 << 20});
+    p.file("w.bin", stored.size() * 2);
+    auto w = TestProgram::buffer(fb::Arena_Weights, 64, target, box);
+    p.load(0, 0, 0, {64, 9000}, starts, w, static_cast<uint8_t>(dtype));
+    p.output("y", target, box);
+    p.outputSlice(0, 0, Shape(box.size()), w);
+    std::shared_ptr<const Program> program;
+    if (Status status = p.open(program); !status.ok())
+      return status;
+    std::unique_ptr<Instance> instance;
+    if (Status status = Instance::create(program, {.device = "cpu", .baseDirectory = folder}, instance); !status.ok())
+      return status;
+    y.resize(program->outputs[0].bytes / 4);
+    void *outputs[] = {y.data()};
+    return instance->run({}, outputs);
+  };
+  std::vector<float> y;
+  for (const auto &[starts, box] : {std::pair(Shape{1, 0}, Shape{63, 9000}), {Shape{0, 8997}, Shape{64, 3}}}) {
+    ASSERT_TRUE(load(starts, box, DType::F32, DType::BF16, y).ok());
+    for (size_t i = 0; i < y.size(); ++i) {
+      int64_t row = starts[0] + static_cast<int64_t>(i) / box[1], column = starts[1] + static_cast<int64_t>(i) % box[1];
+      ASSERT_EQ(y[i], static_cast<float>(stored[static_cast<size_t>(row * 9000 + column)]));
+    }
+  }
+  EXPECT_NE(load({0, 0}, {1, 4}, DType::I32, DType::BF16, y).message().find("only f16 and bf16 are converted, to f32"),
+            std::string::npos);
+}
+
 TEST_F(LoadPlan, AMissingFileIsNamedWithItsSize) {
   std::vector<int32_t> y;
   Status status = loadBox({4, 6}, {0, 0}, {4, 6}, y, 116);

@@ -79,7 +79,8 @@ public:
     table.ranks[rank]->states.push_back(slice(io, std::move(starts), buffer));
   }
 
-  void load(uint32_t rank, int file, uint64_t offset, Shape shape, Shape starts, const fb::BufferT &target) {
+  void load(uint32_t rank, int file, uint64_t offset, Shape shape, Shape starts, const fb::BufferT &target,
+            uint8_t stored = 255) {
     auto load = std::make_unique<fb::LoadT>();
     load->name = "w";
     load->file = file;
@@ -87,6 +88,7 @@ public:
     load->shape = std::move(shape);
     load->starts = std::move(starts);
     load->target = std::make_unique<fb::BufferT>(target);
+    load->stored = stored;
     table.ranks[rank]->loads.push_back(std::move(load));
   }
 

@@ -71,3 +71,15 @@ func.func @strided_columns_are_left_alone(%x: tensor<4x6xf32>) -> tensor<4x5xf32
   %1 = llmpar.slice %0 {starts = array<i64: 0, 0>, steps = array<i64: 1, 2>} : (tensor<4x10xf32>) -> tensor<4x5xf32>
   return %1 : tensor<4x5xf32>
 }
+
+// CHECK-LABEL: func.func @columns_of_a_narrow_copy_are_cut_like_those_of_a_weight
+// CHECK:       %[[C:.*]] = llmpar.cast %{{.*}} : (tensor<6x10xf32>) -> tensor<6x10xbf16>
+// CHECK:       %[[W:.*]] = llmpar.slice %[[C]] {{.*}} : (tensor<6x10xbf16>) -> tensor<6x7xbf16>
+// CHECK-NEXT:  llmpar.matmul %arg0, %[[W]] : (tensor<4x6xbf16>, tensor<6x7xbf16>) -> tensor<4x7xbf16>
+func.func @columns_of_a_narrow_copy_are_cut_like_those_of_a_weight(%x: tensor<4x6xbf16>) -> tensor<4x7xbf16> {
+  %w = llmpar.load_weight @w : tensor<6x10xf32>
+  %c = llmpar.cast %w : (tensor<6x10xf32>) -> tensor<6x10xbf16>
+  %0 = llmpar.matmul %x, %c : (tensor<4x6xbf16>, tensor<6x10xbf16>) -> tensor<4x10xbf16>
+  %1 = llmpar.slice %0 {starts = array<i64: 0, 3>, steps = array<i64: 1, 1>} : (tensor<4x10xbf16>) -> tensor<4x7xbf16>
+  return %1 : tensor<4x7xbf16>
+}

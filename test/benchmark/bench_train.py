@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""A training step of a GPT-2-small shape, f32, AdamW, one core, against PyTorch: rounds in turn, so that noise hits both.
+"""A training step of a GPT-2-small shape, AdamW, one core, against PyTorch: rounds in turn, so that noise hits both.
+
+In f32, or with --bf16 in bf16 with f32 master weights against PyTorch's autocast to bf16.
 
 Prints the median step (without each process's first) and the peak memory of both, and the ratios. PyTorch runs in the
 Python of --torch-python; without it, or without PyTorch in it, its half is skipped, loudly.
@@ -24,10 +26,10 @@ from llmpar.cli import ROOT, table
 from llmpar.zoo import build_gpt2
 from llmpar.zoo.gpt2 import SIZES
 
-# The same model and step. Arguments: batch, sequence, layers, hidden, heads, classes, positions, steps.
+# The same model and step. Arguments: batch, sequence, layers, hidden, heads, classes, positions, steps, bf16 (1 or 0).
 TORCH = """
 import json, sys, time, torch, torch.nn as nn, torch.nn.functional as F
-batch, seq, layers, hidden, heads, classes, positions, steps = map(int, sys.argv[1:])
+batch, seq, layers, hidden, heads, classes, positions, steps, bf16 = map(int, sys.argv[1:])
 torch.set_num_threads(1)
 
 class Block(nn.Module):
@@ -61,7 +63,8 @@ seconds = []
 for _ in range(steps):
     ids = torch.randint(0, min(classes, 256), (batch, seq + 1))
     begin = time.perf_counter()
-    loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+    with torch.autocast("cpu", torch.bfloat16, enabled=bool(bf16)):
+        loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -85,13 +88,13 @@ def pinned(command: list) -> tuple[str, int]:
 def llmpar_round(options: argparse.Namespace, folder: Path, steps: int) -> tuple[list[float], int]:
     log = folder / "log.jsonl"
     _, peak = pinned([ROOT / "build/bin/llmpar", "train", folder / "model.onnx", "--dim", f"batch={options.batch}", "--dim", f"seq={options.seq}",
-                      "--data", folder / "tokens.bin", "--train-iters", steps, "--log", log, "--json"])
+                      "--data", folder / "tokens.bin", "--train-iters", steps, "--log", log, "--json", *(["--bf16"] if options.bf16 else [])])
     return [json.loads(line)["seconds"] for line in log.read_text().splitlines()][1:], peak
 
 
 def torch_round(options: argparse.Namespace, steps: int) -> tuple[list[float], int]:
     c = SIZES[options.size]
-    arguments = [options.batch, options.seq, c.layers, c.hidden, c.heads, c.vocab, c.positions, steps]
+    arguments = [options.batch, options.seq, c.layers, c.hidden, c.heads, c.vocab, c.positions, steps, int(options.bf16)]
     output, peak = pinned([options.torch_python, "-c", TORCH, *arguments])
     return json.loads(output), peak
 
@@ -121,7 +124,7 @@ def main() -> int:
                 print(f"round {number + 1}/{options.rounds}: {name}: {statistics.median(found):.2f} s", file=sys.stderr)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     tokens = options.batch * options.seq
-    print(table([["f32, one core", "step", "best", "tokens/s", "peak memory"],
+    print(table([[f"{'bf16' if options.bf16 else 'f32'}, one core", "step", "best", "tokens/s", "peak memory"],
                  *([n, f"{m:.2f} s", f"{min(seconds[n]):.2f} s", f"{tokens / m:.0f}", f"{peaks[n] / 2**30:.2f} GiB"] for n, m in medians.items())],
                 right={1, 2, 3, 4}))
     if "PyTorch" in medians:
@@ -137,6 +140,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seq", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2, help="measured steps of each round (default: %(default)s)")
+    parser.add_argument("--bf16", action="store_true", help="compute in bf16 (default: f32)")
     parser.add_argument("--torch-python", default=sys.executable, help="a Python that has PyTorch (default: this one)")
     return parser.parse_args()
 

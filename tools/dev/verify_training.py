@@ -2,8 +2,9 @@
 """Loss curves of `llmpar train` under every layout against one device, and of one device against JAX.
 
 Prints, for GPT-2 and Llama shapes and a mixture of experts (the zoo's tiny ones), the largest relative difference of any
-step's loss; AdamW with weight decay and clipping, f32. Rows with held gradients are compared with one device that holds
-them as long. Exit code 1 if a layout is beyond 1e-5 or JAX beyond 1e-4. Skips JAX, loudly, without it.
+step's loss; AdamW with weight decay and clipping, f32, and bf16 and f16 against it. Rows with held gradients are compared
+with one device that holds them as long. Exit code 1 if a layout is beyond 1e-5, JAX beyond 1e-4, or a lower precision
+beyond 2e-2. Skips JAX, loudly, without it.
 """
 
 from __future__ import annotations
@@ -48,8 +49,16 @@ LAYOUTS = {
     "dp=2,tp=2 stale 2": ["--mesh", "dp=2,tp=2", "--layout", "hybrid", "--staleness", "2"],
     "2 micro-batches, auto=2": ["--gradient-accumulation-steps", "2", "--mesh", "x=2", "--layout", "auto"],
 }
+PRECISIONS = {
+    "bf16": ["--bf16"],
+    "bf16, dp=2,tp=2": ["--bf16", "--mesh", "dp=2,tp=2", "--layout", "hybrid"],
+    "bf16, dp=2 ZeRO 1": ["--bf16", "--mesh", "dp=2", "--layout", "data", "--zero", "1"],
+    "bf16, dp=2 ZeRO 3, 2 micro-batches": ["--bf16", "--mesh", "dp=2", "--layout", "data", "--zero", "3", "--gradient-accumulation-steps", "2"],
+    "f16": ["--fp16"],
+    "f16, dp=2 ZeRO 3": ["--fp16", "--mesh", "dp=2", "--layout", "data", "--zero", "3"],
+}
 BATCH, LENGTH, CLASSES = 4, 16, 101
-LAYOUT_LIMIT, JAX_LIMIT = 1e-5, 1e-4
+LAYOUT_LIMIT, JAX_LIMIT, PRECISION_LIMIT = 1e-5, 1e-4, 2e-2
 
 
 def write_tokens(path: Path, samples: int) -> np.ndarray:
@@ -83,7 +92,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 def main() -> int:
     options = parse()
-    rows, worst = [], {"layout": 0.0, "jax": 0.0}
+    rows, worst = [], {"layout": 0.0, "precision": 0.0, "jax": 0.0}
     with tempfile.TemporaryDirectory() as root:
         for kind, (build, config) in MODELS.items():
             folder = Path(root) / kind
@@ -92,12 +101,13 @@ def main() -> int:
             singles = {age: losses(folder, folder / "many.bin", options.steps, "--staleness", age) for age in ("0", "1", "2")}
             single = singles["0"]
             rows.append([kind, "one device", f"{single[0]:.4f}", f"{single[-1]:.4f}", ""])
-            for name, flags in LAYOUTS.items():
-                curve = losses(folder, folder / "many.bin", options.steps, *flags)
-                age = flags[flags.index("--staleness") + 1] if "--staleness" in flags else "0"
-                found = difference(curve, singles[age])
-                worst["layout"] = max(worst["layout"], found)
-                rows.append([kind, name, f"{curve[0]:.4f}", f"{curve[-1]:.4f}", f"{found:.1e}"])
+            for what, variants in [("layout", LAYOUTS), ("precision", PRECISIONS)]:
+                for name, flags in variants.items():
+                    curve = losses(folder, folder / "many.bin", options.steps, *flags)
+                    age = flags[flags.index("--staleness") + 1] if "--staleness" in flags else "0"
+                    found = difference(curve, singles[age])
+                    worst[what] = max(worst[what], found)
+                    rows.append([kind, name, f"{curve[0]:.4f}", f"{curve[-1]:.4f}", f"{found:.1e}"])
             # One batch in each epoch: the order of its samples does not matter.
             tokens = write_tokens(folder / "one.bin", BATCH)
             expected = jax_losses(folder, kind, tokens, options.steps)
@@ -106,8 +116,9 @@ def main() -> int:
                 worst["jax"] = max(worst["jax"], found)
                 rows.append([kind, "one device / JAX", f"{expected[0]:.4f}", f"{expected[-1]:.4f}", f"{found:.1e}"])
     print(table([["model", "layout", "first loss", "last loss", "largest difference"], *rows], right={2, 3, 4}))
-    print(f"\n{options.steps} steps: layouts {worst['layout']:.1e} (wanted {LAYOUT_LIMIT:.0e}), JAX {worst['jax']:.1e} (wanted {JAX_LIMIT:.0e})")
-    return int(worst["layout"] > LAYOUT_LIMIT or worst["jax"] > JAX_LIMIT)
+    print(f"\n{options.steps} steps: layouts {worst['layout']:.1e} (wanted {LAYOUT_LIMIT:.0e}), JAX {worst['jax']:.1e} (wanted {JAX_LIMIT:.0e}), "
+          f"bf16 and f16 {worst['precision']:.1e} (wanted {PRECISION_LIMIT:.0e})")
+    return int(worst["layout"] > LAYOUT_LIMIT or worst["jax"] > JAX_LIMIT or worst["precision"] > PRECISION_LIMIT)
 
 
 def parse() -> argparse.Namespace:

@@ -15,7 +15,10 @@ bool TrainLog::open(const Session &session, int64_t done, int64_t tokens) {
   if (const std::optional<Cluster> &cluster = session.cluster())
     for (int64_t rank = 0; rank < llmpar_rt_rank_count(session.program()); ++rank) {
       const std::map<DType, double> &peaks = cluster->device(rank).peakFlopsPerSecond;
-      if (auto peak = peaks.find(DType::F32); peak != peaks.end())
+      auto peak = peaks.find(options.bf16 ? DType::BF16 : options.fp16 ? DType::F16 : DType::F32);
+      if (peak == peaks.end()) // a device that computes narrow types in f32
+        peak = peaks.find(DType::F32);
+      if (peak != peaks.end())
         peakFlopsPerSecond += peak->second;
     }
   if (!options.tensorboard.empty()) {
