@@ -1,6 +1,7 @@
 //===- Core.cpp - What is left to decide, laid out for speed ---------------===//
 #include "Core.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 
 namespace llmpar {
@@ -34,6 +35,18 @@ std::vector<int> orderNodes(const ReducedProblem &problem) {
   return order;
 }
 
+struct BothWays {
+  SharedPairs down, across;
+};
+
+BothWays bothWays(llvm::ArrayRef<int64_t> matrix, size_t columns) {
+  size_t rows = matrix.size() / columns;
+  std::vector<double> costs(matrix.size()), transposed(matrix.size());
+  for (size_t i = 0; i < matrix.size(); ++i)
+    costs[i] = transposed[i % columns * rows + i / columns] = toDouble(matrix[i]);
+  return {.down = std::make_shared<PairCosts>(costs, columns), .across = std::make_shared<PairCosts>(transposed, rows)};
+}
+
 } // namespace
 
 Core::Core(const ReducedProblem &problem) : capacity(problem.capacity), constant(problem.constant) {
@@ -47,18 +60,19 @@ Core::Core(const ReducedProblem &problem) : capacity(problem.capacity), constant
     for (int64_t cost : *node.costs)
       added.costs.push_back(toDouble(cost));
   }
+  llvm::DenseMap<std::pair<const InternedArray *, size_t>, BothWays> known;
   for (const ReducedEdge &edge : problem.edges) {
     if (edge.gone)
       continue;
-    size_t rows = problem.nodes[edge.from].size(), columns = problem.nodes[edge.to].size();
-    std::vector<double> costs(rows * columns), transposed(rows * columns);
-    for (size_t i = 0; i < rows * columns; ++i)
-      costs[i] = transposed[i % columns * rows + i / columns] = toDouble((*edge.costs)[i]);
-    PairCosts down(costs, columns), across(transposed, rows);
+    size_t columns = problem.nodes[edge.to].size();
+    auto [it, isNew] = known.try_emplace({edge.costs.get(), columns});
+    if (isNew)
+      it->second = bothWays(*edge.costs, columns);
+    const BothWays &pairs = it->second;
     if (place[edge.from] < place[edge.to])
-      edges.push_back({.from = place[edge.from], .to = place[edge.to], .costs = std::move(down), .transposed = std::move(across)});
+      edges.push_back({.from = place[edge.from], .to = place[edge.to], .costs = pairs.down, .transposed = pairs.across});
     else
-      edges.push_back({.from = place[edge.to], .to = place[edge.from], .costs = std::move(across), .transposed = std::move(down)});
+      edges.push_back({.from = place[edge.to], .to = place[edge.from], .costs = pairs.across, .transposed = pairs.down});
   }
   llvm::sort(edges, [](const CoreEdge &a, const CoreEdge &b) { return std::pair(a.from, a.to) < std::pair(b.from, b.to); });
   for (auto [index, edge] : llvm::enumerate(edges)) {
@@ -73,7 +87,7 @@ int64_t Core::cost(llvm::ArrayRef<int> choice) const {
   for (auto [node, strategy] : llvm::zip(nodes, choice))
     add(node.costs[strategy]);
   for (const CoreEdge &edge : edges)
-    add(edge.costs.at(choice[edge.from], choice[edge.to]));
+    add(edge.costs->at(choice[edge.from], choice[edge.to]));
   return sum;
 }
 

@@ -10,6 +10,7 @@
 #include "PairCosts.h"
 #include "ReducedProblem.h"
 #include <limits>
+#include <memory>
 
 namespace llmpar {
 
@@ -23,13 +24,16 @@ struct CoreNode {
   size_t size() const { return costs.size(); }
 };
 
+/// Costs of an edge, shared by the edges of equal blocks: in turn they stay in the cache.
+using SharedPairs = std::shared_ptr<const PairCosts>;
+
 struct CoreEdge {
-  int from = 0, to = 0; ///< from < to
-  PairCosts costs;      ///< [strategy of from][strategy of to]
-  PairCosts transposed; ///< [strategy of to][strategy of from]
+  int from = 0, to = 0;   ///< from < to
+  SharedPairs costs;      ///< [strategy of from][strategy of to]
+  SharedPairs transposed; ///< [strategy of to][strategy of from]
   int other(int node) const { return node == from ? to : from; }
   /// Rows by the strategy of the other end, columns by that of `node`.
-  const PairCosts &towards(int node) const { return node == to ? costs : transposed; }
+  const PairCosts &towards(int node) const { return node == to ? *costs : *transposed; }
 };
 
 struct Core {

@@ -3,7 +3,6 @@
 
 #include "DualBound.h"
 #include "MixPlans.h"
-#include "PricedProblem.h"
 #include <cmath>
 
 namespace llmpar {
@@ -39,8 +38,8 @@ std::vector<double> inSteps(std::vector<double> excess, llvm::ArrayRef<double> p
 
 class PriceSearch {
 public:
-  PriceSearch(const ReducedProblem &problem, const Extend &extend, Incumbent &incumbent, int steps)
-      : problem(problem), priced(problem), extend(extend), incumbent(incumbent), left(steps) {}
+  PriceSearch(const ReducedProblem &problem, const Extend &extend, Incumbent &incumbent, PricedProblem::By by, int steps)
+      : problem(problem), priced(problem, by), extend(extend), incumbent(incumbent), left(steps) {}
 
   PricedBound run(std::vector<double> prices, double known) {
     if (!priced.scales())
@@ -100,11 +99,11 @@ private:
   /// Offers mixes of the two sides of a turn. Where their hubs differ no cut is cheap: they take those of one.
   void mix(const Point &low, const Point &high) {
     std::vector<int> over = offer(low), under = offer(high);
-    mixPlans(extend(over), extend(under), incumbent);
+    mixPlans(problem, priced.order(), over, under, extend, incumbent);
     if (priced.withHubs(low.labels, over) == priced.withHubs(low.labels, under) || incumbent.shouldStop())
       return;
-    mixPlans(extend(over), extend(offer(high, over)), incumbent);
-    mixPlans(extend(offer(low, under)), extend(under), incumbent);
+    mixPlans(problem, priced.order(), over, offer(high, over), extend, incumbent);
+    mixPlans(problem, priced.order(), offer(low, under), under, extend, incumbent);
   }
 
   std::vector<double> along(llvm::ArrayRef<double> from, llvm::ArrayRef<double> direction, double length) const {
@@ -162,9 +161,9 @@ private:
 
 } // namespace
 
-PricedBound raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent, int steps,
-                             double known) {
-  return PriceSearch(problem, extend, incumbent, steps).run(std::move(prices), known);
+PricedBound raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent,
+                             PricedProblem::By by, int steps, double known) {
+  return PriceSearch(problem, extend, incumbent, by, steps).run(std::move(prices), known);
 }
 
 } // namespace llmpar

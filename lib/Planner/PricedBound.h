@@ -4,6 +4,7 @@
 
 #include "ExtendChoice.h"
 #include "Incumbent.h"
+#include "PricedProblem.h"
 
 namespace llmpar {
 
@@ -17,8 +18,8 @@ struct PricedBound {
 /// a price turns from too cheap to too dear, equal blocks all turn at once: plans between the two are mixed
 /// (MixPlans.h). Tells the incumbent what it finds. Gives up after the first step if that is no better than `known`,
 /// a bound from the same prices.
-PricedBound raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent, int steps,
-                             double known);
+PricedBound raisePricedBound(const ReducedProblem &problem, std::vector<double> prices, const Extend &extend, Incumbent &incumbent,
+                             PricedProblem::By by, int steps, double known);
 
 } // namespace llmpar
 

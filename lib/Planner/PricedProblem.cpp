@@ -1,10 +1,10 @@
 //===- PricedProblem.cpp - Memory bought at a price ------------------------===//
 #include "PricedProblem.h"
 
-#include "DualBound.h"
 #include "llvm/ADT/STLExtras.h"
 #include <bit>
 #include <cmath>
+#include <numeric>
 
 namespace llmpar {
 namespace {
@@ -14,7 +14,9 @@ constexpr double largestScale = 1 << 12;
 constexpr size_t hubEdges = 5; // that a hub has at least; some of them lead to nodes half the problem apart
 constexpr size_t leastVotes = 10; // one in so many copies makes a label worth trying
 constexpr size_t mostTrials = 12;
-constexpr int sweeps = 60;
+constexpr int sweeps = 60, sweepsAtPrices = 20; // of the first kind until nothing changes, of the second from near by
+constexpr double leastGain = 1e-5;              // of the bound in a sweep, to go on at the same prices
+constexpr int mostAbreast = 32;                 // edges side by side in a chain
 
 /// Most that a choice without a forbidden pair can cost.
 double largestCost(const ReducedProblem &problem) {
@@ -69,7 +71,25 @@ std::vector<double> sumPrices(std::vector<double> prices) {
 
 } // namespace
 
-PricedProblem::PricedProblem(const ReducedProblem &problem) : problem(problem), scale(scaleFor(problem)), scaled(problem), blocks(problem.repeats() ? Blocks::Repeat : Blocks::Differ) {
+bool isChain(const ReducedProblem &problem) {
+  std::vector<int> change(problem.nodes.size() + 1, 0);
+  for (const ReducedEdge &edge : problem.edges)
+    if (!edge.gone && !isHub(problem, edge.from) && !isHub(problem, edge.to)) {
+      ++change[std::min(edge.from, edge.to)];
+      --change[std::max(edge.from, edge.to)];
+    }
+  std::partial_sum(change.begin(), change.end(), change.begin());
+  return *llvm::max_element(change) <= mostAbreast;
+}
+
+PricedProblem::PricedProblem(const ReducedProblem &problem, By by) : problem(problem), scale(scaleFor(problem)), scaled(problem), order_(problem.nodes.size()) {
+  std::iota(order_.begin(), order_.end(), 0);
+  if (by == By::Messages) {
+    core = std::make_unique<Core>(problem);
+    dual = std::make_unique<DualBound>(*core);
+    llvm::transform(core->nodes, order_.begin(), [](const CoreNode &node) { return node.reduced; });
+    return;
+  }
   if (!scales())
     return;
   scaled.capacity.clear();
@@ -82,7 +102,7 @@ PricedProblem::PricedProblem(const ReducedProblem &problem) : problem(problem), 
         costs.push_back(scaledCost(cost, scale));
       return Made{scaled.arrays().intern(std::move(costs))};
     })[0];
-  for (size_t node = 0, count = scaled.nodes.size(); blocks == Blocks::Repeat && node < count; ++node)
+  for (size_t node = 0, count = scaled.nodes.size(); node < count; ++node)
     if (isHub(problem, static_cast<int>(node)))
       hubs.push_back({.node = static_cast<int>(node), .parts = scaled.split(static_cast<int>(node))});
   for (ReducedNode &node : scaled.nodes)
@@ -127,7 +147,7 @@ ReducedProblem PricedProblem::priced(llvm::ArrayRef<double> prices) const {
 /// A bound of the cost of a priced problem, and the labels behind it: the best ones if presolve leaves nothing. Without
 /// labels: infeasible.
 PricedProblem::Solved PricedProblem::solve(ReducedProblem rest) const {
-  presolve(rest, blocks);
+  presolve(rest, Blocks::Repeat);
   if (rest.infeasible)
     return {.cost = kInfinity, .labels = {}};
   Core core(rest);
@@ -143,7 +163,21 @@ PricedProblem::Solved PricedProblem::solve(ReducedProblem rest) const {
   return {.cost = double(rest.constant) + bound - dual.tolerance(), .labels = rest.expand(strategies)};
 }
 
-PricedProblem::Answer PricedProblem::relax(llvm::ArrayRef<double> prices) const {
+PricedProblem::Answer PricedProblem::relaxByMessages(llvm::ArrayRef<double> prices) {
+  dual->setPrices(prices);
+  double bound = -kInfinity, last = bound;
+  for (int i = 0; i < sweepsAtPrices && (i < 2 || bound - last > leastGain * std::abs(bound)); ++i)
+    last = std::exchange(bound, dual->sweep());
+  Answer answer{.bound = double(core->constant) + bound - dual->tolerance(), .choice = std::vector<int>(problem.nodes.size()), .labels = {}};
+  for (auto [node, strategy] : llvm::zip(core->nodes, dual->suggestion()))
+    answer.choice[node.reduced] = strategy;
+  answer.labels = answer.choice;
+  return answer;
+}
+
+PricedProblem::Answer PricedProblem::relax(llvm::ArrayRef<double> prices) {
+  if (dual)
+    return relaxByMessages(prices);
   ReducedProblem whole = priced(prices);
   Solved solved = solve(whole);
   if (solved.labels.empty())

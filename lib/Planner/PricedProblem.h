@@ -5,18 +5,29 @@
 // and equal blocks are equal problems. What keeps it from eliminating them all are the few nodes that every block
 // reads, as a mask: such a hub is split into one copy for each neighbor, which is a relaxation too.
 //
+// Where a value is read half the problem away, as in training, where the backward reads what the forward made, blocks
+// are no chain, and nothing is eliminated. Then messages bound (DualBound.h), from those of the last prices on.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_LIB_PLANNER_PRICEDPROBLEM_H
 #define LLMPAR_LIB_PLANNER_PRICEDPROBLEM_H
 
+#include "DualBound.h"
 #include "Presolve.h"
 
 namespace llmpar {
 
+/// Whether few edges run side by side: what presolve leaves of a problem without memory is a chain of blocks, but for
+/// the hubs that all of them read.
+bool isChain(const ReducedProblem &problem);
+
 class PricedProblem {
 public:
+  /// How bounds are found.
+  enum class By { Elimination, Messages };
+
   /// No node of `problem` is gone; it outlives this.
-  explicit PricedProblem(const ReducedProblem &problem);
+  PricedProblem(const ReducedProblem &problem, By by);
 
   /// Costs are small enough to be scaled: else there are no bounds.
   bool scales() const { return scale >= 1; }
@@ -26,7 +37,9 @@ public:
     std::vector<int> choice; ///< the strategies behind it by node, each hub its own; empty: there is no plan at all
     std::vector<int> labels; ///< the same with each copy of a hub its own
   };
-  Answer relax(llvm::ArrayRef<double> prices) const;
+  Answer relax(llvm::ArrayRef<double> prices);
+  /// The nodes in an order in which neighbors are near.
+  llvm::ArrayRef<int> order() const { return order_; }
   /// A good choice at these prices, in which the copies of a hub agree: hub by hub, the best of the strategies that
   /// many copies take in `labels`; beyond a few trials, the one that most take. Empty if none was found.
   std::vector<int> decide(llvm::ArrayRef<double> prices, std::vector<int> labels) const;
@@ -49,10 +62,13 @@ private:
   const ReducedProblem &problem;
   double scale;             ///< of costs, so that prices round little
   ReducedProblem scaled;    ///< without memory
-  Blocks blocks;
-  std::vector<Hub> hubs;    ///< none if blocks differ
+  std::vector<Hub> hubs;    ///< none if messages bound
+  std::vector<int> order_;
+  std::unique_ptr<Core> core;      ///< of the problem, if messages bound
+  std::unique_ptr<DualBound> dual;
 
   Solved solve(ReducedProblem rest) const;
+  Answer relaxByMessages(llvm::ArrayRef<double> prices);
   ReducedProblem priced(llvm::ArrayRef<double> prices) const;
   std::vector<int> agreed(const ReducedProblem &whole, std::vector<int> labels) const;
 };

@@ -64,6 +64,16 @@ ReducedProblem ReducedProblem::liveProblem() const {
   return result;
 }
 
+ReducedProblem ReducedProblem::withoutMemory() const {
+  ReducedProblem result = *this;
+  result.capacity.clear();
+  result.points.clear();
+  result.taken.assign(1, 0);
+  for (ReducedNode &node : result.nodes)
+    node.uses.clear();
+  return result;
+}
+
 bool ReducedProblem::repeats() const {
   llvm::DenseSet<const void *> matrices;
   for (const ReducedEdge &edge : edges)

@@ -62,6 +62,9 @@ public:
   /// What is left as a problem of its own, whose nodes are `liveNodes` and whose labels are their strategies.
   ReducedProblem liveProblem() const;
 
+  /// The same without any use of memory.
+  ReducedProblem withoutMemory() const;
+
   /// Whether most edges share their matrix with several others.
   bool repeats() const;
 

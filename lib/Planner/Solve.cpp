@@ -1,6 +1,7 @@
 //===- Solve.cpp - The intra-operator planner ------------------------------===//
 #include "BranchAndBound.h"
 #include "Dive.h"
+#include "MessageBound.h"
 #include "Neighborhoods.h"
 #include "Presolve.h"
 #include "PricedBound.h"
@@ -23,11 +24,17 @@ int64_t roundUp(double bound) {
 /// Bounds the root with the incumbent so far, improves the incumbent, and searches what that leaves; again and again,
 /// since a better incumbent rules out more at the root.
 void search(ReducedProblem problem, Extend extend, Project project, Incumbent &incumbent) {
-  // Often the memory limit does not matter: then the first step proves it. Where blocks repeat, steps cost little.
-  std::vector<double> noPrices(problem.capacity.size(), 0);
+  // Often the memory limit does not matter: then messages alone prove it.
+  ReducedProblem unlimited = problem.withoutMemory();
+  presolve(unlimited);
+  if (raiseMessageBound(unlimited, extend, incumbent) >= kInfinity)
+    return incumbent.raiseLowerBound(kForbidden);
+  if (incumbent.shouldStop())
+    return;
+  // Where blocks repeat, prices find good plans; where they are a chain, steps cost little.
   bool repeats = problem.repeats();
-  if ((repeats || !problem.capacity.empty()) &&
-      raisePricedBound(problem, std::move(noPrices), extend, incumbent, repeats ? pricedSteps : 1, 0).bound >= kInfinity)
+  PricedProblem::By by = repeats && isChain(unlimited) ? PricedProblem::By::Elimination : PricedProblem::By::Messages;
+  if (repeats && raisePricedBound(problem, std::vector<double>(problem.capacity.size(), 0), extend, incumbent, by, pricedSteps, 0).bound >= kInfinity)
     return incumbent.raiseLowerBound(kForbidden);
   if (incumbent.shouldStop())
     return;
@@ -54,7 +61,7 @@ void search(ReducedProblem problem, Extend extend, Project project, Incumbent &i
       std::vector<double> prices;
       for (int point : tight->points)
         prices.push_back(root.dual.prices[point]);
-      root.bound = std::max(root.bound, raisePricedBound(problem, std::move(prices), extend, incumbent, pricedSteps, root.bound).bound);
+      root.bound = std::max(root.bound, raisePricedBound(problem, std::move(prices), extend, incumbent, by, pricedSteps, root.bound).bound);
       incumbent.raiseLowerBound(roundUp(root.bound));
       if (root.bound >= kInfinity)
         return;

@@ -17,16 +17,19 @@ sys.path.insert(0, str(ROOT / "python"))
 from llmpar.cli import run_llmpar, table
 from llmpar.zoo.llama import SIZES, LlamaConfig, build_llama
 
+DEVICES = [("dgx-h100", 8), ("8x dgx-h100", 64)]
 LAYERS = [8, 16, 32, 64, 128, 256, 512]
 NODES = [1, 2, 8, 32, 128, 512, 2048]
 DIMS = ["--dim", "batch=8", "--dim", "seq=1024"]
 MODELS = ["llama3_8b", "llama3.1_70b", "mixtral_8x7b"]
+TRAINING = ["--train", "--dim", "batch=8", "--dim", "seq=2048"]
+RECOMPUTE = ["none", "selective", "full"]
 MODEL_DIMS = ["batch=8", "sequence_len=1024", "seq_len=1024", "past_sequence_len=0", "past_seq_len=0"]
 
 
-def plan(model: Path, cluster: str, dims: list[str]) -> dict:
+def plan(model: Path, cluster: str, flags: list[str]) -> dict:
     """The report of one plan, with its sums."""
-    outcome = run_llmpar("plan", model, "--cluster", cluster, "--json", *dims)
+    outcome = run_llmpar("plan", model, "--cluster", cluster, "--json", *flags)
     if not outcome.ok:
         sys.exit(f"error: {model.name} on {cluster}: {outcome.error}")
     report = outcome.report
@@ -64,6 +67,7 @@ def main() -> int:
                         help=f"binds a dimension of the models; default: {' '.join(MODEL_DIMS)}")
     parser.add_argument("--layers", type=int, nargs="*", default=LAYERS)
     parser.add_argument("--nodes", type=int, nargs="*", default=NODES, help="numbers of dgx-h100 nodes, of 8 devices each")
+    parser.add_argument("--recompute", choices=RECOMPUTE, nargs="*", default=RECOMPUTE, help="training steps of a Llama 8B, by what they recompute")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.layers:
@@ -72,10 +76,14 @@ def main() -> int:
         if options.nodes:
             model = llama(Path(folder), 32)
             show("32 layers, by devices", "devices", [row(str(8 * n), plan(model, f"{n}x dgx-h100", DIMS)) for n in options.nodes])
+        if options.recompute:
+            model = llama(Path(folder), 32)
+            show("training step of a Llama of 8B size, f32, batch 8, sequence 2048, on 8 and on 64 devices", "recompute",
+                 [row(f"{r} / {d}", plan(model, c, [*TRAINING, "--recompute", r])) for r in options.recompute for c, d in DEVICES])
     dims = [flag for dim in options.dim or MODEL_DIMS for flag in ("--dim", dim)]
     if options.models:
         show("models, on 8 and on 64 devices", "model",
-             [row(f"{m.name} / {d}", plan(m, c, dims)) for m in options.models for c, d in (("dgx-h100", 8), ("8x dgx-h100", 64))])
+             [row(f"{m.name} / {d}", plan(m, c, dims)) for m in options.models for c, d in DEVICES])
     return 0
 
 

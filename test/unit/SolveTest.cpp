@@ -190,6 +190,50 @@ TEST(Solve, RepeatedBlocksThatMemoryBindsComeNearTheBound) {
   EXPECT_LT(solve(repeatedBlocks(200, {})).cost, plan.lowerBound) << "the limit does not bind: nothing was tested";
 }
 
+/// As in training: a forward of equal blocks, then the backward in opposite order, each block of which reads what its
+/// own forward made and keeps until then.
+PlanProblem mirroredBlocks(int blocks, std::optional<int64_t> limit) {
+  std::mt19937 random(22);
+  PlanProblem problem{.name = "mirrored", .nodes = {}, .edges = {}, .matrices = {}, .memoryLimit = limit};
+  for (int i = 0; i < 4; ++i) {
+    problem.matrices.push_back({.rows = 3, .columns = 3, .costs = {}});
+    for (int entry = 0; entry < 9; ++entry)
+      problem.matrices.back().costs.push_back(static_cast<int64_t>(random() % 40));
+  }
+  int backward = 2 * blocks; // the first node of the backward, and as a step
+  for (int block = 0; block < blocks; ++block)
+    for (int i = 0; i < 2; ++i) {
+      int node = static_cast<int>(problem.nodes.size());
+      problem.nodes.push_back({.name = "", .costs = {100, 160, 240}, .memory = {{.lifetime = {node, 2 * backward - node}, .bytes = {9, 5, 2}}}});
+      if (node > 0)
+        problem.edges.push_back({node - 1, node, i});
+    }
+  for (int node = backward; node < 2 * backward; ++node) {
+    problem.nodes.push_back({.name = "", .costs = {100, 160, 240}, .memory = {{.lifetime = {node, node + 2}, .bytes = {4, 2, 1}}}});
+    problem.edges.push_back({node - 1, node, 2});
+    problem.edges.push_back({2 * backward - 1 - node, node, 3});
+  }
+  return problem;
+}
+
+TEST(Solve, MirroredBlocksEqualEnumeration) {
+  for (std::optional<int64_t> limit : {std::optional<int64_t>(), std::optional<int64_t>(36), std::optional<int64_t>(26)}) {
+    PlanProblem problem = mirroredBlocks(3, limit);
+    EXPECT_EQ(complaint(problem, solve(problem), solveByEnumeration(problem)), "") << writePlanProblem(problem);
+  }
+}
+
+TEST(Solve, MirroredBlocksComeNearTheBoundByPrices) {
+  Plan unlimited = solve(mirroredBlocks(100, {}), {.gapLimit = 0.01, .effort = SolveOptions::Effort::Prices});
+  EXPECT_LE(unlimited.gap(), 0.01) << "messages alone";
+  PlanProblem problem = mirroredBlocks(100, 100 * 11);
+  Plan plan = solve(problem, {.gapLimit = 0.01, .effort = SolveOptions::Effort::Prices});
+  ASSERT_TRUE(plan.feasible());
+  EXPECT_EQ(llvm::toString(verifyPlan(problem, plan)), "");
+  EXPECT_LE(plan.gap(), 0.01) << "prices and mixed plans alone";
+  EXPECT_LT(unlimited.cost, plan.lowerBound) << "the limit does not bind: nothing was tested";
+}
+
 TEST(Solve, NothingIsFoundAtTheCostLimit) {
   RandomProblem random(31);
   for (int i = 0; i < 200; ++i) {
