@@ -91,6 +91,7 @@ private:
   bool stepsApart() const { return options.training && options.training->synchronizeEvery; }
   /// Whether ranks of an axis hold the same states.
   bool hasReplicas() const { return zeroStage() == 0 && llvm::is_contained({"data", "hybrid"}, options.layout); }
+  bool choosesRecompute() const { return options.training && options.training->recompute == "auto"; }
   /// The data axis, of a layout by rule or by search.
   std::string replicaAxis() const {
     return !axes.data.empty() ? axes.data : mesh.find("dp") >= 0 || mesh.axes.empty() ? "dp" : mesh.axes.front().name;
@@ -147,6 +148,8 @@ private:
       return mlir::success();
     }
     method.reset();
+    if (choosesRecompute())
+      return error("--recompute=auto is a choice of the search: choose --layout=auto, or none, selective or full");
     if (options.plan.memory)
       return error("--memory limits a search: choose --layout=auto, or plan this layout with `llmpar plan --method " + options.layout + "`");
     if (!options.cluster.empty())
@@ -217,6 +220,24 @@ private:
     return passes("layout", buildAfterPlan);
   }
 
+  /// The graphs that compute what is asked, ready to be planned: the module, or a step for each way to recompute.
+  mlir::LogicalResult variants(llvm::SmallVectorImpl<mlir::OwningOpRef<mlir::ModuleOp>> &graphs, std::vector<std::string> &recompute) {
+    graphs.push_back(std::move(module));
+    if (choosesRecompute())
+      recompute = {"none", "selective", "full"};
+    for (size_t i = 1; i < recompute.size(); ++i)
+      graphs.push_back(graphs[0]->clone());
+    for (auto [index, graph] : llvm::enumerate(graphs)) {
+      mlir::PassManager pm(&context);
+      if (index > 0)
+        pm.addPass(createRecompute({recompute[index]}));
+      buildBeforePlan(pm, options.pins);
+      if (mlir::failed(pm.run(*graph)))
+        return mlir::failure();
+    }
+    return mlir::success();
+  }
+
   mlir::LogicalResult layout(CompileResult &result) {
     if (!options.planFile.empty())
       return replay(result);
@@ -237,14 +258,15 @@ private:
       request.progress = options.plan.progress;
     if (!mesh.axes.empty())
       request.mesh = mesh;
-    mlir::PassManager before(&context);
-    buildBeforePlan(before, options.pins);
-    if (mlir::failed(before.run(*module)))
+    llvm::SmallVector<mlir::OwningOpRef<mlir::ModuleOp>> owned;
+    if (mlir::failed(variants(owned, result.recompute)))
       return mlir::failure();
-    auto inspect = [&](FoundPlan &found) { options.plan.inspect(*module, request, found); };
+    auto graphs = llvm::map_to_vector(owned, [](auto &variant) { return *variant; });
+    auto inspect = [&](FoundPlan &found) { options.plan.inspect(graphs[found.plan.chosen().variant], request, found); };
     if (options.plan.inspect)
       request.inspect = inspect;
-    llvm::Expected<ShardingPlan> plan = planShardings(*module, request);
+    llvm::Expected<ShardingPlan> plan = planShardings(graphs, request);
+    module = std::move(owned[plan ? plan->chosen().variant : 0]);
     if (!plan) {
       llvm::Error why = plan.takeError();
       result.doesNotFit = why.isA<NoPlanFits>();

@@ -55,19 +55,22 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 /// bound leaves the answer open, the lowest bound first. A mesh that cannot beat the best plan so far is left.
 class MeshSearch {
 public:
-  MeshSearch(ModuleOp module, const PlanRequest &request) : module(module), request(request), start(Clock::now()) {}
+  MeshSearch(llvm::ArrayRef<ModuleOp> variants, const PlanRequest &request)
+      : variants(variants), request(request), start(Clock::now()), facts(variants.size()) {}
 
   llvm::Expected<FoundPlan> run() {
-    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(module, request);
+    llvm::Expected<llvm::SmallVector<Mesh>> meshes = meshesOf(variants.front(), request);
     if (!meshes)
       return meshes.takeError();
-    for (const Mesh &mesh : *meshes)
-      tries.push_back({.result = {.mesh = mesh, .plan = {}}, .problem = nullptr});
+    for (size_t variant = 0; variant < variants.size(); ++variant)
+      for (const Mesh &mesh : *meshes)
+        tries.push_back({.result = {.mesh = mesh, .variant = variant, .plan = {}}, .problem = nullptr});
     // Meshes with axes of like sizes often win: their plans let others be left early.
     llvm::SmallVector<size_t> order(tries.size());
     std::iota(order.begin(), order.end(), size_t(0));
     llvm::sort(order, [&](size_t a, size_t b) {
-      return std::pair(largestAxis(tries[a].result.mesh), a) < std::pair(largestAxis(tries[b].result.mesh), b);
+      auto key = [&](size_t index) { return std::tuple(tries[index].result.variant, largestAxis(tries[index].result.mesh), index); };
+      return key(a) < key(b);
     });
     for (size_t index : order)
       search(index, SolveOptions::Effort::Prices);
@@ -76,7 +79,7 @@ public:
       // Where no plan fits, once more with weights that may be split at rest.
       const Try &done = tries[*open];
       if (request.method == Method::Auto && !done.splitAtRest && !done.result.plan.feasible() && !done.result.loses)
-        tries.push_back({.result = {.mesh = done.result.mesh, .plan = {}}, .splitAtRest = true, .problem = nullptr});
+        tries.push_back({.result = {.mesh = done.result.mesh, .variant = done.result.variant, .plan = {}}, .splitAtRest = true, .problem = nullptr});
     }
     return take();
   }
@@ -87,10 +90,10 @@ private:
     bool splitAtRest = false, searched = false; ///< searched: exactly
     std::unique_ptr<ShardingProblem> problem;
   };
-  ModuleOp module;
+  llvm::ArrayRef<ModuleOp> variants;
   const PlanRequest &request;
   Clock::time_point start;
-  std::shared_ptr<GraphFacts> facts;
+  std::vector<std::shared_ptr<GraphFacts>> facts; ///< by variant
   std::vector<Try> tries;
   std::optional<size_t> best; ///< of `tries`: the one of the cheapest plan
 
@@ -100,6 +103,7 @@ private:
       largest = std::max(largest, axis.size);
     return largest;
   }
+  const MeshResult &chosen() const { return tries[*best].result; }
   int64_t bestCost() const { return best ? tries[*best].result.plan.cost : kForbidden; }
 
   /// The try of the lowest bound, if that leaves more than the gap below the best plan.
@@ -118,10 +122,12 @@ private:
     Try &at = tries[index];
     at.searched = effort == SolveOptions::Effort::Exact;
     Clock::time_point begin = Clock::now();
-    if (!facts)
-      facts = std::make_shared<GraphFacts>(module.lookupSymbol<func::FuncOp>("main").getBody().front());
+    ModuleOp module = variants[at.result.variant];
+    std::shared_ptr<GraphFacts> &known = facts[at.result.variant];
+    if (!known)
+      known = std::make_shared<GraphFacts>(module.lookupSymbol<func::FuncOp>("main").getBody().front());
     if (!at.problem)
-      at.problem = buildProblem(module, request, at.result.mesh, at.splitAtRest, facts);
+      at.problem = buildProblem(module, request, at.result.mesh, at.splitAtRest, known);
     const PlanProblem &problem = at.problem->problem();
     at.result.nodes = static_cast<int64_t>(problem.nodes.size());
     at.result.edges = static_cast<int64_t>(problem.edges.size());
@@ -129,15 +135,21 @@ private:
     auto report = [&](const SolveProgress &progress) { return !request.progress || request.progress(at.result.mesh, progress); };
     auto left = llvm::count_if(tries, [](const Try &other) { return !other.searched; }) + 1;
     double share = (request.timeLimitSeconds - secondsSince(start)) / static_cast<double>(left);
-    SolveOptions options{.timeLimitSeconds = std::max(0.1, share), .gapLimit = request.gapLimit, .costLimit = bestCost(), .effort = effort, .progress = report};
+    // Of the other variants the best mesh says what they cost.
+    bool isRival = best && at.result.variant != chosen().variant && at.result.mesh.str() == chosen().mesh.str();
+    int64_t costLimit = isRival && effort == SolveOptions::Effort::Prices ? kForbidden : bestCost();
+    SolveOptions options{.timeLimitSeconds = std::max(0.1, share), .gapLimit = request.gapLimit, .costLimit = costLimit, .effort = effort, .progress = report};
     begin = Clock::now();
     Plan plan = solve(problem, options);
     at.result.solveSeconds += secondsSince(begin);
     plan.lowerBound = std::max(plan.lowerBound, at.result.plan.lowerBound);
-    if (plan.feasible()) // the best one so far
-      at.result.plan = std::move(plan), best = index;
+    bool isBest = plan.feasible() && plan.cost < bestCost();
+    if (plan.feasible())
+      at.result.plan = std::move(plan);
     else
       at.result.plan.lowerBound = plan.lowerBound;
+    if (isBest)
+      best = index;
     at.result.loses = !at.result.plan.feasible() && best && at.result.plan.lowerBound >= (1 - request.gapLimit) * double(bestCost());
   }
 
@@ -216,16 +228,17 @@ std::unique_ptr<ShardingProblem> buildProblem(ModuleOp module, const PlanRequest
   return problem;
 }
 
-llvm::Expected<FoundPlan> findShardings(ModuleOp module, const PlanRequest &request) {
-  return MeshSearch(module, request).run();
+llvm::Expected<FoundPlan> findShardings(llvm::ArrayRef<ModuleOp> variants, const PlanRequest &request) {
+  return MeshSearch(variants, request).run();
 }
 
-llvm::Expected<ShardingPlan> planShardings(ModuleOp module, const PlanRequest &request) {
-  llvm::Expected<FoundPlan> found = findShardings(module, request);
+llvm::Expected<ShardingPlan> planShardings(llvm::ArrayRef<ModuleOp> variants, const PlanRequest &request) {
+  llvm::Expected<FoundPlan> found = findShardings(variants, request);
   if (!found)
     return found.takeError();
   if (!found->problem)
-    return whyNoPlanFits(module, request, found->plan);
+    return whyNoPlanFits(variants.back(), request, found->plan);
+  ModuleOp module = variants[found->plan.chosen().variant];
   if (request.inspect)
     request.inspect(*found);
   remarkDecisions(*found->problem, found->plan.chosen().plan);

@@ -159,7 +159,7 @@ class TrainTest(unittest.TestCase):
                            (["--freeze", "["], "--freeze '['"),
                            (["--zero", "4"], "is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3"),
                            (["--gradient-accumulation-steps", "0"], "is at least 1"),
-                           (["--recompute", "some"], "choose none, selective or full"),
+                           (["--recompute", "some"], "choose none, selective, full or auto"),
                            (["--zero", "1", "--mesh", "tp=2", "--layout", "tensor"], "choose --layout=data or hybrid"),
                            (["--logits", "nothing"], "name the logits")]:
             with self.subTest(part):
@@ -206,6 +206,29 @@ class TrainTest(unittest.TestCase):
                     outcome = run_llmpar(command, model, *shape, *more)
                     self.assertEqual(outcome.kind, Kind.USAGE)
                     self.assertIn(part, outcome.error)
+
+    def test_recomputation_is_chosen_where_memory_asks_for_it(self):
+        # Rows enough that activations outweigh states.
+        def plan(*more: str) -> dict:
+            return run_checked("plan", self.root / "gpt2/model.onnx", "--train", "--dim", "batch=64", "--dim", f"seq={LENGTH}",
+                               "--cluster", "cpu-2", "--json", *more)
+        ample = plan()
+        self.assertEqual(ample["recompute"], "none")
+        rows = {row["recompute"]: row for row in ample["meshes"] if row["mesh"] == ample["mesh"]}
+        self.assertLess(rows["none"]["time_s"], rows["selective"]["time_s"])
+        self.assertLess(rows["selective"]["time_s"], rows["full"]["time_s"])
+        self.assertEqual(rows["full"]["time_s"], plan("--recompute", "full", "--mesh", ample["mesh"])["time_s"])
+        least = min(row["peak_bytes"] for row in plan("--recompute", "none", "--time-limit", "5")["meshes"] if row["fits"])
+        tight = plan("--memory", f"{int(0.8 * least)} B", "--time-limit", "5")
+        self.assertIn(tight["recompute"], ("selective", "full"))
+        self.assertGreater(tight["time_s"], ample["time_s"])
+        chosen = next(row for row in tight["meshes"] if row["recompute"] == tight["recompute"] and row["mesh"] == tight["mesh"])
+        self.assertLessEqual(chosen["peak_bytes"], 0.8 * least)
+
+    def test_recomputation_by_rule_has_no_choice(self):
+        outcome = run_llmpar("train", *self.flags("gpt2", "one.bin"), "--recompute", "auto", "--mesh", "dp=2", "--layout", "data")
+        self.assertEqual(outcome.kind, Kind.USAGE)
+        self.assertIn("--recompute=auto is a choice of the search", outcome.error)
 
     def test_zero_is_no_method_of_inference(self):
         outcome = run_llmpar("plan", self.root / "gpt2/model.onnx", "--dim", "batch=1", "--dim", "seq=8", "--cluster", "cpu-2", "--method", "zero")

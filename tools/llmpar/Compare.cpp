@@ -21,11 +21,13 @@ Method layoutOf(const ComparedMethod &row, Options options) {
   if (row.stepsApart()) {
     layout.mesh = row.mesh;
     layout.isBaseline = true;
+    if (options.recompute == "auto") // a choice of searches
+      options.recompute.clear();
   }
   options.syncInterval = row.syncInterval;
   options.staleness = row.staleness;
   if (options.train)
-    layout.training = trainingOptions(options);
+    layout.training = trainingOptions(options, nameOf(row.method));
   return layout;
 }
 
@@ -74,6 +76,8 @@ bool compareMethod(const Options &options, const Given &given, Cluster cluster, 
   if (result.plan) {
     row.mesh = result.plan->chosen().mesh.str();
     row.gap = result.plan->chosen().plan.gap();
+    if (!result.recompute.empty())
+      row.recompute = result.recompute[result.plan->chosen().variant];
     for (const MeshResult &mesh : result.plan->meshes)
       row.searchSeconds += mesh.buildSeconds + mesh.solveSeconds;
   }
@@ -158,7 +162,7 @@ void printComparison(const Comparison &comparison) {
       llvm::outs() << llvm::formatv(" {0,11:f3} {1,6:f2}", row.measured->seconds * 1e3, p.step.seconds / row.measured->seconds);
     if (row.measured && row.measured->loss)
       llvm::outs() << llvm::formatv(" {0,7:f4}", *row.measured->loss);
-    llvm::outs() << (p.fits ? "" : "  does not fit") << "\n";
+    llvm::outs() << (row.recompute.empty() ? "" : "  recompute " + row.recompute) << (p.fits ? "" : "  does not fit") << "\n";
   }
   llvm::outs() << "\ncommunication of the rank that sends most, by collective and axis\n";
   for (const ComparedMethod &row : comparison.methods)
@@ -199,6 +203,8 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
     if (row.measured)
       object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
           .add("measured_bytes", row.measured->heldBytes);
+    if (!row.recompute.empty())
+      object.add("recompute", row.recompute);
     if (row.measured && row.measured->loss)
       object.add("loss", *row.measured->loss);
     rows.add(object);

@@ -30,6 +30,7 @@ struct ComparedMethod {
   std::string name; ///< of the method, and how its replicas synchronize: "data", "data every 8"
   std::string why;  ///< it has no plan; empty: it has one
   std::string mesh;
+  std::string recompute; ///< what the search chose; empty: no choice
   double gap = 0;   ///< of the search
   double searchSeconds = 0;
   ProgramPrediction predicted;

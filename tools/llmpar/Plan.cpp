@@ -33,10 +33,14 @@ bool showProgress(const Mesh &mesh, const SolveProgress &progress) {
   return !interrupted;
 }
 
-void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
-  llvm::outs() << llvm::formatv("{0,-20} {1,12} {2,12} {3,8} {4,12} {5,9} {6,9}\n", "mesh", "time ms", "bound ms", "gap %", "peak MiB", "build ms", "solve ms");
+/// `recompute`: by variant, if the search chose.
+void printPlan(const ShardingPlan &plan, llvm::ArrayRef<std::string> recompute, const Cluster &cluster) {
+  llvm::outs() << llvm::formatv("{0,-20} ", "mesh") << (recompute.empty() ? "" : "recompute  ");
+  llvm::outs() << llvm::formatv("{0,12} {1,12} {2,8} {3,12} {4,9} {5,9}\n", "time ms", "bound ms", "gap %", "peak MiB", "build ms", "solve ms");
   for (auto [index, mesh] : llvm::enumerate(plan.meshes)) {
     llvm::outs() << llvm::formatv("{0,-20} ", (index == plan.best ? "* " : "  ") + (mesh.mesh.axes.empty() ? "one device" : mesh.mesh.str()));
+    if (!recompute.empty())
+      llvm::outs() << llvm::formatv("{0,-10} ", recompute[mesh.variant]);
     if (mesh.plan.feasible())
       llvm::outs() << llvm::format("%12.4f %12.4f %8.3f %12.1f", milliseconds(mesh.plan.cost), milliseconds(mesh.plan.lowerBound),
                                    100 * mesh.plan.gap(), static_cast<double>(mesh.plan.peakBytes) / (1 << 20));
@@ -49,7 +53,7 @@ void printPlan(const ShardingPlan &plan, const Cluster &cluster) {
                                milliseconds(best.cost), static_cast<long long>(cluster.ranks()), cluster.name.c_str(), milliseconds(plan.lowerBound));
 }
 
-llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
+llvm::json::Object toJson(const ShardingPlan &plan, llvm::ArrayRef<std::string> recompute, const Cluster &cluster) {
   llvm::json::Array meshes;
   for (const MeshResult &mesh : plan.meshes) {
     llvm::json::Object row{{"mesh", mesh.mesh.str()}, {"fits", mesh.loses ? llvm::json::Value(nullptr) : llvm::json::Value(mesh.plan.feasible())}, {"loses", mesh.loses}, {"nodes", mesh.nodes}, {"edges", mesh.edges},
@@ -59,11 +63,16 @@ llvm::json::Object toJson(const ShardingPlan &plan, const Cluster &cluster) {
       row["gap"] = mesh.plan.gap();
       row["peak_bytes"] = mesh.plan.peakBytes;
     }
+    if (!recompute.empty())
+      row["recompute"] = recompute[mesh.variant];
     meshes.push_back(std::move(row));
   }
-  return llvm::json::Object{{"cluster", cluster.name}, {"devices", cluster.ranks()}, {"mesh", plan.chosen().mesh.str()},
+  llvm::json::Object report{{"cluster", cluster.name}, {"devices", cluster.ranks()}, {"mesh", plan.chosen().mesh.str()},
                             {"time_s", milliseconds(plan.chosen().plan.cost) * 1e-3}, {"bound_s", milliseconds(plan.lowerBound) * 1e-3},
                             {"meshes", std::move(meshes)}};
+  if (!recompute.empty())
+    report["recompute"] = recompute[plan.chosen().variant];
+  return report;
 }
 
 /// Every decision becomes a remark on standard error.
@@ -108,7 +117,7 @@ int planCommand(const Options &options) {
   Method method{.mesh = options.mesh, .layout = options.method};
   method.search = true;
   if (options.train)
-    method.training = trainingOptions(options);
+    method.training = trainingOptions(options, options.method);
   method.progress = showProgress;
   std::vector<ExplainAnswer> answers;
   method.inspect = [&](mlir::ModuleOp module, const PlanRequest &request, FoundPlan &found) {
@@ -125,13 +134,13 @@ int planCommand(const Options &options) {
   if (!options.output.empty() && !writeDocument(options, result, failure))
     return failure.report(options);
   if (options.json) {
-    llvm::json::Object report = toJson(*result.plan, *result.cluster);
+    llvm::json::Object report = toJson(*result.plan, result.recompute, *result.cluster);
     if (!answers.empty())
       report["explanations"] = llvm::json::Array(llvm::map_range(answers, [](const ExplainAnswer &answer) { return toJson(answer); }));
     llvm::outs() << llvm::formatv("{0:2}\n", llvm::json::Value(std::move(report)));
     return Ok;
   }
-  printPlan(*result.plan, *result.cluster);
+  printPlan(*result.plan, result.recompute, *result.cluster);
   for (const ExplainAnswer &answer : answers)
     printAnswer(answer);
   return Ok;

@@ -65,7 +65,7 @@ private:
     tokens = std::move(*opened);
     std::optional<Checkpoint> checkpoint;
     Method method{.mesh = options.mesh, .layout = options.layout, .missing = rt::Missing::StaysNull};
-    method.training = trainingOptions(options);
+    method.training = trainingOptions(options, options.layout);
     if (!output.checkName(failure) || !openCheckpoint(checkpoint) || !readInputs(options, given, failure) ||
         !session.open(options, given, method, failure) || !inputs.find(session, tokens, failure) || !splitData())
       return false;

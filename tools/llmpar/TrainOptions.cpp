@@ -22,7 +22,7 @@ static llvm::StringRef stepOption(const Options &options) {
     return "--sync-interval";
   if (options.staleness != 0)
     return "--staleness";
-  if (options.recompute != "none")
+  if (!options.recompute.empty())
     return "--recompute";
   if (options.bf16)
     return "--bf16";
@@ -54,8 +54,8 @@ std::string problemWithStepOptions(const Options &options) {
     return "training takes an .onnx model: a program has no gradients";
   if (options.accumulation < 1)
     return "--gradient-accumulation-steps is at least 1";
-  if (!llvm::is_contained({"none", "selective", "full"}, options.recompute))
-    return "--recompute '" + options.recompute + "' is unknown: choose none, selective or full";
+  if (!llvm::is_contained({"", "none", "selective", "full", "auto"}, options.recompute))
+    return "--recompute '" + options.recompute + "' is unknown: choose none, selective, full or auto";
   if (options.bf16 && options.fp16)
     return "--bf16 and --fp16: choose one";
   if (options.syncInterval < 1 || options.staleness < 0)
@@ -169,12 +169,13 @@ static BuildTrainingStepOptions stepOptions(const Options &options) {
   return training;
 }
 
-TrainingOptions trainingOptions(const Options &options) {
+TrainingOptions trainingOptions(const Options &options, llvm::StringRef layout) {
+  std::string recompute = options.recompute.empty() && layout == "auto" ? "auto" : options.recompute;
   std::optional<int64_t> every;
   if (options.syncInterval > 1 || options.staleness > 0)
     every = synchronizationInterval(options) > 1 ? synchronizationInterval(options) : 0;
   return {.step = stepOptions(options),
-          .recompute = options.recompute == "none" ? "" : options.recompute,
+          .recompute = recompute == "none" ? "" : recompute,
           .zeroStage = options.zero,
           .synchronizeEvery = every};
 }

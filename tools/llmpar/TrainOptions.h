@@ -18,7 +18,8 @@ std::string problemOutsideTraining(const Options &options);
 /// Steps between means of what replicas have of their own; 1: they have nothing, or nobody reads it.
 int64_t synchronizationInterval(const Options &options);
 
-TrainingOptions trainingOptions(const Options &options);
+/// For a layout, by its name: what `auto` searches chooses what is recomputed, too, unless an option does.
+TrainingOptions trainingOptions(const Options &options, llvm::StringRef layout);
 
 } // namespace llmpar::tool
 

@@ -83,7 +83,6 @@ public:
     defaults.optimizer = "adamw";
     defaults.accumulation = 1;
     defaults.syncInterval = 1;
-    defaults.recompute = "none";
     defaults.lossScale = 65536;
     defaults.lossScaleWindow = 1000;
     defaults.minLossScale = 1;

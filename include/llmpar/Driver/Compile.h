@@ -34,7 +34,7 @@ struct PlanLimits {
 /// How a graph becomes a training step.
 struct TrainingOptions {
   BuildTrainingStepOptions step;
-  std::string recompute; ///< RecomputeOptions::granularity; empty: all activations are kept
+  std::string recompute; ///< RecomputeOptions::granularity; empty: all activations are kept; "auto": what the search for a layout finds cheapest
   int zeroStage = 0;     ///< 1 and 2: optimizer states are split over the data axis; 3: parameters too
   std::optional<int64_t> synchronizeEvery = std::nullopt; ///< replicas step apart (SynchronizeReplicasOptions::every); none: they do not
 };
@@ -65,6 +65,7 @@ struct CompileResult {
   bool doesNotApply = false;                ///< the method splits something that the model does not have
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< after the last phase that ran
   std::optional<ShardingPlan> plan;         ///< of a layout by search
+  std::vector<std::string> recompute;       ///< that were searched, by MeshResult::variant: "none", "selective", ...; empty: no choice
   std::optional<Cluster> cluster;           ///< that it was planned for
   std::optional<StepSummary> step;          ///< of training or evaluation
   std::optional<PlanDocument> document;     ///< the plan as a file

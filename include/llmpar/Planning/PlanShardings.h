@@ -33,6 +33,7 @@ struct PlanRequest {
 /// What was found for one mesh.
 struct MeshResult {
   Mesh mesh;
+  size_t variant = 0; ///< of the graphs that the search was given
   Plan plan; ///< costs in picoseconds
   int64_t nodes = 0, edges = 0;
   double buildSeconds = 0, solveSeconds = 0;
@@ -40,9 +41,9 @@ struct MeshResult {
 };
 
 struct ShardingPlan {
-  std::vector<MeshResult> meshes; ///< all that were searched
+  std::vector<MeshResult> meshes; ///< all that were searched, of each variant
   size_t best = 0;
-  int64_t lowerBound = 0; ///< picoseconds: no plan of the method on any of the meshes costs less
+  int64_t lowerBound = 0; ///< picoseconds: no plan of the method costs less, on any of the meshes, of any variant
   const MeshResult &chosen() const { return meshes[best]; }
 };
 
@@ -73,12 +74,13 @@ llvm::Expected<llvm::SmallVector<Mesh>> meshesOf(mlir::ModuleOp module, const Pl
 std::unique_ptr<ShardingProblem> buildProblem(mlir::ModuleOp module, const PlanRequest &request, const Mesh &mesh,
                                               bool splitAtRest, std::shared_ptr<GraphFacts> facts = nullptr);
 
-/// Searches every mesh and writes nothing. Errors: those of meshesOf.
-llvm::Expected<FoundPlan> findShardings(mlir::ModuleOp module, const PlanRequest &request);
+/// Searches every mesh and writes nothing. `variants` compute the same, as a training step that keeps activations and one
+/// that computes them again: the cheapest plan of any is taken, of equals that of the first. Errors: those of meshesOf.
+llvm::Expected<FoundPlan> findShardings(llvm::ArrayRef<mlir::ModuleOp> variants, const PlanRequest &request);
 
-/// Plans @main of `module` and writes the choice into it. Where remarks of category `llmpar-plan-shardings` are
+/// Plans @main and writes the choice into the variant that was taken, chosen().variant. Where remarks of category `llmpar-plan-shardings` are
 /// enabled, every decision is one (ExplainPlan.h). Errors: those of meshesOf; NoPlanFits (NoPlanFits.h).
-llvm::Expected<ShardingPlan> planShardings(mlir::ModuleOp module, const PlanRequest &request);
+llvm::Expected<ShardingPlan> planShardings(llvm::ArrayRef<mlir::ModuleOp> variants, const PlanRequest &request);
 
 #define GEN_PASS_DECL
 #include "llmpar/Planning/Passes.h.inc"
