@@ -23,7 +23,7 @@ NODES = [1, 2, 8, 32, 128, 512, 2048]
 DIMS = ["--dim", "batch=8", "--dim", "seq=1024"]
 MODELS = ["llama3_8b", "llama3.1_70b", "mixtral_8x7b"]
 TRAINING = ["--train", "--dim", "batch=8", "--dim", "seq=2048"]
-RECOMPUTE = ["none", "selective", "full"]
+RECOMPUTE = ["none", "selective", "full", "auto"]
 MODEL_DIMS = ["batch=8", "sequence_len=1024", "seq_len=1024", "past_sequence_len=0", "past_seq_len=0"]
 
 
