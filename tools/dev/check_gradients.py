@@ -23,7 +23,7 @@ from onnx import numpy_helper
 from llmpar.cli import Kind, find_llmpar, run_llmpar, table
 
 LIMIT = 0.02
-STEPS = (1e-3, 2.5e-4)  # parts of the loss that a step should change: the smaller one if the loss is too curved, or a route flips
+STEPS = (1e-3, 2.5e-4, 6e-5, 1.5e-5)  # parts of the loss that a step should change: smaller ones if the loss is too curved, or a route flips
 
 
 class Model:
