@@ -13,7 +13,7 @@ bool TokenInputs::find(const Session &session, const TokenFile &file, Failure &f
   labels = session.madeUp("labels");
   if (!labels || labels->shape.size() != 2)
     return failure.set(CompileError, "the logits are not [batch, sequence, classes]: name them with --logits");
-  std::vector<std::string> candidates;
+  std::vector<rt::HostTensor *> candidates;
   for (const rt::HostTensor *input : session.inputs()) {
     rt::HostTensor *own = session.madeUp(input->name);
     if (own && isFloat(own->dtype) && own->elements() > 0 && !llvm::StringRef(own->name).contains("mask"))
@@ -26,16 +26,19 @@ bool TokenInputs::find(const Session &session, const TokenFile &file, Failure &f
       for (int64_t i = 0; i < own->elements(); ++i)
         own->as<int64_t>()[i] = i % length();
     else if (!name.contains("mask") && !name.contains("token_type")) {
-      candidates.push_back(own->name);
-      if (!ids || name == "input_ids")
-        ids = own;
+      candidates.push_back(own);
     } else if (name.contains("token_type"))
       std::fill(own->data.begin(), own->data.end(), std::byte(0));
   }
-  if (candidates.size() > 1 && ids->name != "input_ids")
-    return failure.set(Usage, "tokens could go to any of the inputs " + llvm::join(candidates, ", ") +
-                                  ": give the others with --input");
-  if (!ids)
+  // Of several those of tokens are called so: an encoder's and a decoder's.
+  llvm::copy_if(candidates, std::back_inserter(ids), [&](rt::HostTensor *input) {
+    return candidates.size() == 1 || llvm::StringRef(input->name).ends_with("input_ids");
+  });
+  if (ids.size() < candidates.size())
+    return failure.set(Usage, "tokens could go to any of the inputs " +
+                                  llvm::join(llvm::map_range(candidates, [](rt::HostTensor *input) { return input->name; }), ", ") +
+                                  ": give those that are none with --input");
+  if (ids.empty())
     return failure.set(CompileError,
                        "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
   int64_t classes = session.summary().classes, beyond = file.findBeyond(classes);
@@ -57,7 +60,8 @@ TokenInputs::Batch TokenInputs::read(llvm::ArrayRef<int64_t> samples) const {
 }
 
 void TokenInputs::put(const Batch &batch) {
-  llvm::copy(batch.ids, ids->as<int64_t>());
+  for (rt::HostTensor *input : ids)
+    llvm::copy(batch.ids, input->as<int64_t>());
   llvm::copy(batch.labels, labels->as<int64_t>());
 }
 

@@ -15,11 +15,11 @@ namespace llmpar::tool {
 
 class TokenInputs {
 public:
-  /// The tokens go to `input_ids`, else to the only i64 input of the labels' shape; positions count from 0; masks are
-  /// ones. What else a model takes must be given, or be empty.
+  /// The tokens go to the only i64 input of the labels' shape, of several to those called `input_ids` and the like;
+  /// positions count from 0; masks are ones. What else a model takes must be given, or be empty.
   bool find(const Session &session, const TokenFile &tokens, Failure &failure);
 
-  const std::string &name() const { return ids->name; }
+  const std::string &name() const { return ids.front()->name; }
   int64_t rows() const { return labels->shape[0]; }
   int64_t length() const { return labels->shape[1]; }
 
@@ -32,7 +32,8 @@ public:
 
 private:
   const TokenFile *tokens = nullptr;
-  rt::HostTensor *ids = nullptr, *labels = nullptr;
+  std::vector<rt::HostTensor *> ids;
+  rt::HostTensor *labels = nullptr;
 };
 
 } // namespace llmpar::tool
