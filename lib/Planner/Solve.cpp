@@ -23,17 +23,10 @@ int64_t roundUp(double bound) {
 
 /// Bounds the root with the incumbent so far, improves the incumbent, and searches what that leaves; again and again,
 /// since a better incumbent rules out more at the root.
-void search(ReducedProblem problem, Extend extend, Project project, Incumbent &incumbent) {
-  // Often the memory limit does not matter: then messages alone prove it.
-  ReducedProblem unlimited = problem.withoutMemory();
-  presolve(unlimited);
-  if (raiseMessageBound(unlimited, extend, incumbent) >= kInfinity)
-    return incumbent.raiseLowerBound(kForbidden);
-  if (incumbent.shouldStop())
-    return;
+void search(ReducedProblem problem, bool isChain, Extend extend, Project project, Incumbent &incumbent) {
   // Where blocks repeat, prices find good plans; where they are a chain, steps cost little.
   bool repeats = problem.repeats();
-  PricedProblem::By by = repeats && isChain(unlimited) ? PricedProblem::By::Elimination : PricedProblem::By::Messages;
+  PricedProblem::By by = repeats && isChain ? PricedProblem::By::Elimination : PricedProblem::By::Messages;
   if (repeats && raisePricedBound(problem, std::vector<double>(problem.capacity.size(), 0), extend, incumbent, by, pricedSteps, 0).bound >= kInfinity)
     return incumbent.raiseLowerBound(kForbidden);
   if (incumbent.shouldStop())
@@ -90,11 +83,19 @@ void search(ReducedProblem problem, Extend extend, Project project, Incumbent &i
 Plan solve(const PlanProblem &problem, const SolveOptions &options) {
   Incumbent incumbent(problem, options);
   auto reduced = std::make_shared<ReducedProblem>(problem);
+  Extend whole = [](std::vector<int> choice) { return choice; };
+  // Often the memory limit does not matter: then messages alone prove it.
+  ReducedProblem unlimited = reduced->withoutMemory();
+  presolve(unlimited);
+  if (raiseMessageBound(unlimited, whole, incumbent) >= kInfinity)
+    incumbent.raiseLowerBound(kForbidden);
+  if (incumbent.shouldStop())
+    return incumbent.take();
   presolve(*reduced);
   if (reduced->infeasible)
     incumbent.raiseLowerBound(kForbidden);
   else
-    search(reduced->liveProblem(), extendFrom(reduced, [](std::vector<int> choice) { return choice; }),
+    search(reduced->liveProblem(), isChain(unlimited), extendFrom(reduced, whole),
            projectTo(reduced, [&] { return incumbent.choice(); }), incumbent);
   return incumbent.take();
 }
