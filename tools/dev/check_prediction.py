@@ -3,8 +3,10 @@
 
 Probes this machine (or takes a cluster file), runs `llmpar compare --measure` for every model with a test data folder
 beside it, and prints the ratio predicted / measured of every row and the median of the errors. What else runs on the
-machine, and on the other threads of its cores, slows it for seconds at a time: all models are measured in several
-rounds, and of a program's rounds the one with the least median counts, as the probe takes the least of its own.
+machine, and on the other threads of its cores, slows it for seconds or minutes at a time: all models are measured in
+several rounds, and of a program's rounds the one with the least median counts, as the probe takes the least of its own.
+The second ratio is that to the time at the cores' speed while they were probed: measured over `core_slowdown`, by which
+a product slows down that is timed between the turns; median of the rounds.
 """
 
 from __future__ import annotations
@@ -53,18 +55,23 @@ def main() -> int:
             if not outcome.ok:
                 sys.exit(f"error: {outcome.error}")
         rounds = [measure(options, cluster) for _ in range(options.rounds)]
-    cells, errors, memory, spread = [["model", "method", "predicted ms", "measured ms", "ratio", "memory ratio"]], [], [], []
+    cells = [["model", "method", "predicted ms", "measured ms", "ratio", "slowdown", "ratio at speed", "memory ratio"]]
+    errors, memory, spread, scaled = [], [], [], []
     for (name, method), row in rounds[0].items():
         medians = [one[name, method]["measured_s"] for one in rounds if (name, method) in one]
         ratio, held = row["step_s"] / min(medians), row["program_bytes"] / row["measured_bytes"]
+        slowdowns = [one[name, method]["core_slowdown"] for one in rounds if (name, method) in one]
+        at_speed = statistics.median(row["step_s"] * slow / median for slow, median in zip(slowdowns, medians, strict=True))
         errors.append(abs(ratio - 1))
+        scaled.append(abs(at_speed - 1))
         memory.append(abs(held - 1))
         spread.append(statistics.median(medians) / min(medians) - 1)
-        cells.append([name, method, f"{row['step_s'] * 1e3:.3f}", f"{min(medians) * 1e3:.3f}", f"{ratio:.2f}", f"{held:.3f}"])
-    print(table(cells, right={2, 3, 4, 5}))
+        cells.append([name, method, f"{row['step_s'] * 1e3:.3f}", f"{min(medians) * 1e3:.3f}", f"{ratio:.2f}",
+                      f"{statistics.median(slowdowns):.2f}", f"{at_speed:.2f}", f"{held:.3f}"])
+    print(table(cells, right={2, 3, 4, 5, 6, 7}))
     if errors:
-        print(f"\n{len(errors)} programs: median error of the step {statistics.median(errors):.1%}, of the memory "
-              f"{statistics.median(memory):.1%}; the median round is {statistics.median(spread):.1%} above the fastest")
+        print(f"\n{len(errors)} programs: median error of the step {statistics.median(errors):.1%}, at the probed "
+              f"speed of the cores {statistics.median(scaled):.1%}, of the memory {statistics.median(memory):.1%}; the median round is {statistics.median(spread):.1%} above the fastest")
     return 0 if errors else 1
 
 

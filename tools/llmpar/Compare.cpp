@@ -1,5 +1,6 @@
 //===- Compare.cpp - `llmpar compare`: parallelization methods side by side --===//
 #include "Compare.h"
+#include "ProbeProgram.h"
 #include "TrainOptions.h"
 
 #include "../BytesText.h"
@@ -164,6 +165,15 @@ void printComparison(const Comparison &comparison) {
       llvm::outs() << llvm::formatv(" {0,7:f4}", *row.measured->loss);
     llvm::outs() << (row.recompute.empty() ? "" : "  recompute " + row.recompute) << (p.fits ? "" : "  does not fit") << "\n";
   }
+  double slowdown = 0, count = 0;
+  for (const ComparedMethod &row : comparison.methods)
+    if (row.measured) {
+      slowdown += row.measured->slowdown;
+      count += 1;
+    }
+  if (count > 0 && slowdown / count > ProbeProgram::tolerance)
+    llvm::outs() << llvm::formatv("\nsomething else used the cores: they took {0:f2} times as long as when '{1}' was measured\n", slowdown / count,
+                                  comparison.cluster);
   llvm::outs() << "\ncommunication of the rank that sends most, by collective and axis\n";
   for (const ComparedMethod &row : comparison.methods)
     for (const CollectiveTraffic &traffic : row.predicted.traffic)
@@ -201,7 +211,7 @@ rt::JsonObject comparisonJson(const Comparison &comparison) {
     if (row.measured && !row.measured->kernels.empty())
       object.add("kernels", kernels);
     if (row.measured)
-      object.add("measured_s", row.measured->seconds).add("measured_bytes_sent", row.measured->bytesSent)
+      object.add("measured_s", row.measured->seconds).add("core_slowdown", row.measured->slowdown).add("measured_bytes_sent", row.measured->bytesSent)
           .add("measured_bytes", row.measured->heldBytes);
     if (!row.recompute.empty())
       object.add("recompute", row.recompute);

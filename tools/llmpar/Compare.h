@@ -18,6 +18,7 @@ struct KernelTime {
 /// What running a method on this machine's devices gave.
 struct Measured {
   Seconds seconds = 0; ///< median of a step
+  double slowdown = 1; ///< of the cores meanwhile, against those of a measured cluster
   double bytesSent = 0;
   int64_t heldBytes = 0; ///< of all ranks, between steps
   std::optional<double> loss; ///< of the last step, of training on tokens that were given
@@ -53,8 +54,11 @@ struct MeasuredMethod {
   std::unique_ptr<Session> session = nullptr;
   std::unique_ptr<TokenInputs> inputs = nullptr;   ///< of training on tokens that were given
   std::unique_ptr<BatchQueue> batches = nullptr;
-  std::vector<double> seconds = {};   ///< of its steps
-  std::vector<double> disturbed = {}; ///< of those while something else used the cores; they count if there are no others
+  struct Turn {
+    double slowdown; ///< of the cores, see ProbeProgram
+    std::vector<double> seconds;
+  };
+  std::vector<Turn> turns = {}; ///< those while something else used the cores count if there are no others
   bool open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure);
   bool step(Failure &failure);
 };

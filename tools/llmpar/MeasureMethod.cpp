@@ -106,7 +106,7 @@ public:
   int count;
 
   bool take(MeasuredMethod &at, Failure &failure) {
-    bool before = false, after = false;
+    double before = 1, after = 1;
     std::vector<double> seconds;
     if (!awaitQuiet(before, failure))
       return false;
@@ -116,9 +116,9 @@ public:
       if (i > 0)
         seconds.push_back(at.session->stats().last_step_seconds);
     }
-    if (!canary.isDisturbed(expected, after, failure))
+    if (!canary.measureSlowdown(expected, after, failure))
       return false;
-    llvm::append_range(before || after ? at.disturbed : at.seconds, seconds);
+    at.turns.push_back({(before + after) / 2, std::move(seconds)});
     return true;
   }
 
@@ -126,14 +126,14 @@ private:
   ProbeProgram canary;
   int steps;
   std::optional<double> expected;
-  double patience = 2; ///< seconds that all turns together may wait
+  double patience = 1; ///< seconds that all turns together may wait
 
-  bool awaitQuiet(bool &disturbed, Failure &failure) {
+  bool awaitQuiet(double &slowdown, Failure &failure) {
     using Clock = std::chrono::steady_clock;
     while (true) {
-      if (!canary.isDisturbed(expected, disturbed, failure))
+      if (!canary.measureSlowdown(expected, slowdown, failure))
         return false;
-      if (!disturbed || patience <= 0)
+      if (slowdown <= ProbeProgram::tolerance || patience <= 0)
         return true;
       Clock::time_point begin = Clock::now();
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -146,7 +146,16 @@ private:
 
 static bool finish(const Options &options, MeasuredMethod &at, Failure &failure) {
   llmpar_rt_stats stats = at.session->stats();
-  at.row->measured = Measured{.seconds = medianOf(std::move(at.seconds.empty() ? at.disturbed : at.seconds)),
+  auto isQuiet = [](const MeasuredMethod::Turn &turn) { return turn.slowdown <= ProbeProgram::tolerance; };
+  if (llvm::any_of(at.turns, isQuiet))
+    llvm::erase_if(at.turns, [&](const MeasuredMethod::Turn &turn) { return !isQuiet(turn); });
+  std::vector<double> seconds, slowdowns;
+  for (const MeasuredMethod::Turn &turn : at.turns) {
+    llvm::append_range(seconds, turn.seconds);
+    slowdowns.push_back(turn.slowdown);
+  }
+  at.row->measured = Measured{.seconds = medianOf(std::move(seconds)),
+                              .slowdown = medianOf(std::move(slowdowns)),
                               .bytesSent = static_cast<double>(stats.bytes_sent_per_step),
                               .heldBytes = static_cast<int64_t>(stats.resident_bytes),
                               .loss = std::nullopt,

@@ -166,8 +166,6 @@ void ProbeProgram::addCanary() {
   record({"matmul", {x, w}, {y}, {0, 0}});
 }
 
-static constexpr double tolerance = 1.25; ///< times the least
-
 /// The least time of the canary so far, on this machine with so many ranks at once.
 static double &leastCanary(int64_t ranks) {
   static std::map<int64_t, double> least;
@@ -241,7 +239,7 @@ bool ProbeProgram::timeRecords(Effort effort, Failure &failure) {
   return true;
 }
 
-bool ProbeProgram::isDisturbed(std::optional<double> expected, bool &disturbed, Failure &failure) {
+bool ProbeProgram::measureSlowdown(std::optional<double> expected, double &slowdown, Failure &failure) {
   if (!open(failure))
     return false;
   llmpar_rt_set_profile(instance, 1);
@@ -253,7 +251,7 @@ bool ProbeProgram::isDisturbed(std::optional<double> expected, bool &disturbed, 
   }
   double &least = leastCanary(ranks);
   least = std::min(least, seconds);
-  disturbed = seconds > tolerance * expected.value_or(least);
+  slowdown = seconds / expected.value_or(least);
   return true;
 }
 

@@ -65,9 +65,11 @@ public:
   /// What a step takes beside its records, median; behind timeRecords.
   double overheadSeconds() const { return overhead; }
 
-  /// Whether something else uses the cores: a step, whose last product tells. `expected`: what that product takes when
-  /// nothing does, if it is known; else the least so far counts.
-  bool isDisturbed(std::optional<double> expected, bool &disturbed, Failure &failure);
+  /// How many times as long as undisturbed the product takes that every step ends with, on the slowest of the cores:
+  /// something else may use them. `expected`: what it takes undisturbed, if that is known; else the least so far counts.
+  bool measureSlowdown(std::optional<double> expected, double &slowdown, Failure &failure);
+  /// What counts as undisturbed.
+  static constexpr double tolerance = 1.25;
   /// FLOPs of that product.
   static constexpr double canaryFlops = 2.0 * 64 * 64 * 64;
 
