@@ -71,8 +71,11 @@ mlir::LogicalResult checkTypes(mlir::Operation *op, Moves moves, int64_t ranks) 
 
 mlir::LogicalResult AllReduceOp::verify() {
   int64_t ranks = 1;
-  if (mlir::failed(checkAxis(*this, getAxis(), ranks)) || mlir::failed(checkReduction(*this, getReduction())))
+  bool isMean = getReduction() == "mean";
+  if (mlir::failed(checkAxis(*this, getAxis(), ranks)) || (!isMean && mlir::failed(checkReduction(*this, getReduction()))))
     return mlir::failure();
+  if (mlir::Type type = getX().getType().getElementType(); isMean && !mlir::isa<mlir::FloatType>(type))
+    return emitOpError() << "a mean is of floats, not of " << type << ": choose sum, max, min or prod";
   return checkTypes(*this, {}, ranks);
 }
 

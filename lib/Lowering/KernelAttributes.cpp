@@ -43,7 +43,12 @@ void addCollective(Builder &out, Operation *op, const ValueLayouts &layouts, int
   out.group = layouts.mesh().group(rank, *collectiveAxis(op, layouts.mesh()));
   Value x = op->getOperand(0), y = op->getResult(0);
   llvm::TypeSwitch<Operation *>(op)
-      .Case([&](AllReduceOp c) { out.add(code(reduceKind(c.getReduction()))); })
+      .Case([&](AllReduceOp c) {
+        if (c.getReduction() == "mean")
+          out.add(code(reduceKind("sum")), /*mean=*/1);
+        else
+          out.add(code(reduceKind(c.getReduction())));
+      })
       .Case([&](AllGatherOp c) { out.add(c.getDim()).list(extents(layouts, x, c.getDim(), out.group)); })
       .Case([&](ReduceScatterOp c) {
         out.add(code(reduceKind(c.getReduction())), c.getDim()).list(extents(layouts, y, c.getDim(), out.group));

@@ -77,6 +77,14 @@ private:
     return op.getResult();
   }
 
+  static mlir::Operation *firstUser(AllReduceOp reduce) {
+    mlir::Operation *first = nullptr;
+    for (mlir::Operation *user : reduce->getUsers())
+      if (!first || user->isBeforeInBlock(first))
+        first = user;
+    return first;
+  }
+
   void close(Bucket &bucket) {
     llvm::SmallVector<AllReduceOp> members = std::move(bucket.members);
     bucket = {};
@@ -102,6 +110,8 @@ private:
     int64_t begin = 0;
     for (AllReduceOp member : members) {
       mlir::RankedTensorType part = vector(sums, sizeOf(member));
+      if (mlir::Operation *user = firstUser(member)) // no sooner: whoever computes it waits for the bucket
+        builder.setInsertionPoint(user);
       mlir::Value slice = whole(SliceOp::create(builder, member.getLoc(), part, sums, llvm::ArrayRef<int64_t>(begin),
                                                 llvm::ArrayRef<int64_t>(1)), true);
       begin += sizeOf(member);

@@ -9,6 +9,8 @@ namespace {
 /// The slice that every use of `reduce` takes over its own axis, or null.
 AllSliceOp commonSlice(AllReduceOp reduce) {
   AllSliceOp first;
+  if (reduce.getReduction() == "mean") // there is no reduce-scatter of it
+    return {};
   for (mlir::Operation *user : reduce->getUsers()) {
     auto slice = mlir::dyn_cast<AllSliceOp>(user);
     if (!slice || slice.getAxis() != reduce.getAxis() || (first && slice.getDim() != first.getDim()) ||

@@ -8,7 +8,7 @@
 //
 // Held gradients (`staleness`; Pipe-SGD, Li et al., 2018): the sum of an earlier step's depends on nothing of this one.
 //
-//   %w1 = adam %w, %held, ...                %s = all_reduce %held ; %m = mul %s, 1/2 ; %w1 = adam %w, %m, ...
+//   %w1 = adam %w, %held, ...                %m = all_reduce %held (mean) ; ... ; %w1 = adam %w, %m, ...
 //   %g = all_reduce %p over dp         ->    %g = mul %p, 2
 //   return %w1, %g {next of @w.gradient}     return %w1, %g
 //
@@ -63,7 +63,7 @@ private:
   const Mesh &mesh;
   AxisId axis;
   int64_t every;
-  llvm::SmallPtrSet<mlir::Operation *, 16> heldSums;
+  llvm::SmallPtrSet<mlir::Operation *, 16> heldMeans;
 
   /// The gradient of this step that a held one begins as: its next value, or the next of that state, and so on.
   mlir::Value ageOf(mlir::BlockArgument held) {
@@ -131,12 +131,11 @@ private:
 
   void reduceHeld(mlir::BlockArgument held) {
     mlir::OpBuilder builder = mlir::OpBuilder::atBlockBegin(&body);
-    auto reduce = AllReduceOp::create(builder, held.getLoc(), held.getType(), held, mesh.axes[axis].name, "sum");
-    heldSums.insert(reduce);
-    setSharding(reduce.getResult(), shardingOf(held, mesh), mesh);
-    mlir::Value mean = scaled(builder, reduce.getResult(), 1.0 / static_cast<double>(mesh.axes[axis].size));
-    held.replaceUsesWithIf(mean, [&](mlir::OpOperand &use) {
-      return use.getOwner() != reduce && use.getOwner() != body.getTerminator();
+    auto mean = AllReduceOp::create(builder, held.getLoc(), held.getType(), held, mesh.axes[axis].name, "mean");
+    heldMeans.insert(mean);
+    setSharding(mean.getResult(), shardingOf(held, mesh), mesh);
+    held.replaceUsesWithIf(mean.getResult(), [&](mlir::OpOperand &use) {
+      return use.getOwner() != mean && use.getOwner() != body.getTerminator();
     });
   }
 
@@ -162,7 +161,7 @@ private:
     for (mlir::Operation &op : body) {
       auto name = op.getAttrOfType<mlir::StringAttr>("axis");
       bool isOurs = mlir::isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp>(op) && name && mesh.find(name) == axis;
-      if (!isOurs || heldSums.contains(&op) ||
+      if (!isOurs || heldMeans.contains(&op) ||
           mlir::cast<mlir::RankedTensorType>(op.getResult(0).getType()).getNumElements() <= 1)
         continue;
       return op.emitError() << "replicas over axis '" << mesh.axes[axis].name << "' exchange " << op.getResult(0).getType()

@@ -31,8 +31,17 @@ func.func @all_reduce_needs_a_mesh(%x: tensor<4x6xf32>) {
 
 llmpar.mesh @mesh <["dp"=2, "tp"=3]>
 func.func @all_reduce_reduction_is_known(%x: tensor<4x6xf32>) {
-  // expected-error @below {{reduction 'mean' is unknown: choose sum, max, min or prod}}
-  %0 = llmpar.all_reduce "tp" %x {reduction = "mean"} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  // expected-error @below {{reduction 'average' is unknown: choose sum, max, min or prod}}
+  %0 = llmpar.all_reduce "tp" %x {reduction = "average"} : (tensor<4x6xf32>) -> tensor<4x6xf32>
+  return
+}
+
+// -----
+
+llmpar.mesh @mesh <["dp"=2, "tp"=3]>
+func.func @a_mean_is_of_floats(%x: tensor<4x6xi64>) {
+  // expected-error @below {{a mean is of floats, not of 'i64': choose sum, max, min or prod}}
+  %0 = llmpar.all_reduce "tp" %x {reduction = "mean"} : (tensor<4x6xi64>) -> tensor<4x6xi64>
   return
 }
 

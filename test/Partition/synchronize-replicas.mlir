@@ -30,10 +30,9 @@ llmpar.mesh @mesh <["dp"=4]>
 // CHECK-LABEL: func.func @main
 // CHECK-SAME:  %[[NEW:[^:]+]]: tensor<6xf32> {llmpar.state = @new}, %[[OLD:[^:]+]]: tensor<6xf32> {llmpar.state = @old}
 // CHECK-SAME:  -> (tensor<6xf32> {llmpar.next = @w}, tensor<6xf32> {llmpar.next = @v}, tensor<6xf32> {llmpar.average = {axis = "dp", every = 8 : i64}, llmpar.next = @new}, tensor<6xf32> {llmpar.average = {axis = "dp", every = 8 : i64}, llmpar.next = @old})
-// CHECK-NEXT:  %[[SUM:.*]] = llmpar.all_reduce "dp" %[[OLD]]
-// CHECK:       %[[MEAN:.*]] = llmpar.binary "mul" %[[SUM]], %{{.*}}
-// CHECK:       %[[OWN:.*]] = llmpar.binary "mul" %{{.*}}, %{{.*}}
+// CHECK-NEXT:  %[[MEAN:.*]] = llmpar.all_reduce "dp" %[[OLD]] {{.*}}reduction = "mean"
 // CHECK-NOT:   all_reduce
+// CHECK:       %[[OWN:.*]] = llmpar.binary "mul" %{{.*}}, %{{.*}}
 // CHECK:       llmpar.sgd %{{.*}}, %[[MEAN]],
 // CHECK:       return {{.*}} %{{.*}}, %{{.*}}, %[[OWN]], %[[NEW]] :
 func.func @main(%new: tensor<6xf32> {llmpar.state = @new}, %old: tensor<6xf32> {llmpar.state = @old}, %w: tensor<6xf32> {llmpar.state = @w}, %v: tensor<6xf32> {llmpar.state = @v}, %p: tensor<6xf32>, %rate: tensor<f32>, %scale: tensor<f32>) -> (tensor<6xf32> {llmpar.next = @w}, tensor<6xf32> {llmpar.next = @v}, tensor<6xf32> {llmpar.next = @new}, tensor<6xf32> {llmpar.next = @old}) {
