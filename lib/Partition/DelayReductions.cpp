@@ -7,6 +7,7 @@
 // partial over different axes (the squares of all gradients) is regrouped: those of the same axes first.
 //
 //===----------------------------------------------------------------------===//
+#include "LinearOps.h"
 #include "llmpar/Partition/Passes.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -21,25 +22,11 @@ bool isSum(mlir::Operation *op) {
   return add && add.getKind() == "add";
 }
 
-bool isWidening(CastOp cast) {
-  auto from = mlir::dyn_cast<mlir::FloatType>(mlir::getElementTypeOrSelf(cast.getX()));
-  auto to = mlir::dyn_cast<mlir::FloatType>(mlir::getElementTypeOrSelf(cast.getResult()));
-  return from && to && from.getWidth() <= to.getWidth();
-}
-
-/// f(a + b, ..) = f(a, ..) + f(b, ..), and the result has not more bytes to reduce than the operands.
-bool isLinear(mlir::Operation *op) {
-  if (auto binary = mlir::dyn_cast<BinaryOp>(op))
-    return binary.getKind() == "add" || binary.getKind() == "sub";
-  if (auto unary = mlir::dyn_cast<UnaryOp>(op))
-    return unary.getKind() == "neg";
-  if (auto reduce = mlir::dyn_cast<ReduceOp>(op))
-    return reduce.getKind() == "sum";
-  if (auto cast = mlir::dyn_cast<CastOp>(op))
-    return isWidening(cast);
+/// Linear, and the result has not more bytes to reduce than the operands.
+bool mayDelay(mlir::Operation *op) {
   if (mlir::isa<SliceGradOp>(op)) // one of the parts of a packed weight, which are added
     return op->hasOneUse() && isSum(*op->user_begin());
-  return mlir::isa<ReshapeOp, TransposeOp, SliceOp, ConcatOp>(op);
+  return isLinear(op) && !mlir::isa<GatherGradOp>(op);
 }
 
 class ReductionDelayer {
@@ -60,7 +47,7 @@ private:
   /// Lets the operands' partial sums pass through the op, if all are partial over the same axes and as it needs them
   /// otherwise, and nobody else needs them reduced.
   void delay(mlir::Operation *op) {
-    if (!isLinear(op) || op->getNumOperands() == 0)
+    if (!mayDelay(op) || op->getNumOperands() == 0)
       return;
     llvm::SmallVector<Sharding> wanted = inShardings(op, mesh), have;
     for (mlir::Value operand : op->getOperands())

@@ -216,12 +216,10 @@ struct PropagateShardings : impl::PropagateShardingsBase<PropagateShardings> {
     if (!function)
       return signalPassFailure();
     Mesh mesh = meshOf(getOperation());
-    AxisId axis = tensorAxis.empty() ? -1 : mesh.find(tensorAxis);
-    if (!tensorAxis.empty() && axis < 0) {
-      getOperation().emitError() << "mesh '" << mesh.str() << "' has no axis '" << tensorAxis << "'";
+    mlir::FailureOr<AxisId> axis = tensorAxis.empty() ? AxisId(-1) : axisNamed(getOperation(), mesh, tensorAxis);
+    if (failed(axis))
       return signalPassFailure();
-    }
-    Propagator(mesh, axis).run(function);
+    Propagator(mesh, *axis).run(function);
   }
 };
 } // namespace

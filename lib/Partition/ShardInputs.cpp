@@ -23,11 +23,9 @@ struct ShardInputs : impl::ShardInputsBase<ShardInputs> {
     if (!function)
       return signalPassFailure();
     Mesh mesh = meshOf(getOperation());
-    AxisId id = mesh.find(axis);
-    if (id < 0) {
-      getOperation().emitError() << "mesh '" << mesh.str() << "' has no axis '" << axis << "'";
+    mlir::FailureOr<AxisId> id = axisNamed(getOperation(), mesh, axis);
+    if (failed(id))
       return signalPassFailure();
-    }
     llvm::StringRef batch;
     int64_t size = -1;
     RuleCache rules;
@@ -44,7 +42,7 @@ struct ShardInputs : impl::ShardInputsBase<ShardInputs> {
       if (dim < 0 || function.getArgAttr(argument.getArgNumber(), LlmparDialect::kOutShardings))
         continue;
       Sharding sharding = Sharding::replicated(type.getRank());
-      sharding.dims[dim] = {{id}, units.below(argument, static_cast<int>(dim))}; // one row of each micro-batch
+      sharding.dims[dim] = {{*id}, units.below(argument, static_cast<int>(dim))}; // one row of each micro-batch
       normalize(sharding, type.getShape(), mesh);
       setSharding(argument, sharding, mesh);
     }

@@ -186,16 +186,14 @@ struct ShardOptimizer : impl::ShardOptimizerBase<ShardOptimizer> {
     if (!function)
       return signalPassFailure();
     Mesh mesh = meshOf(getOperation());
-    AxisId id = mesh.find(axis);
-    if (id < 0) {
-      getOperation().emitError() << "mesh '" << mesh.str() << "' has no axis '" << axis << "'";
+    mlir::FailureOr<AxisId> id = axisNamed(getOperation(), mesh, axis);
+    if (failed(id))
       return signalPassFailure();
-    }
     if (parameters)
       computeForEachUser(function.getBody().front());
     for (mlir::Operation &op : function.getBody().front())
       if (isStep(&op))
-        shardStep(&op, id, parameters, mesh);
+        shardStep(&op, *id, parameters, mesh);
   }
 };
 } // namespace

@@ -27,4 +27,10 @@ mlir::func::FuncOp mainFunction(mlir::ModuleOp module) {
   return function;
 }
 
+mlir::FailureOr<AxisId> axisNamed(mlir::ModuleOp module, const Mesh &mesh, llvm::StringRef name) {
+  if (AxisId axis = mesh.find(name); axis >= 0)
+    return axis;
+  return module.emitError() << "mesh '" << mesh.str() << "' has no axis '" << name << "'";
+}
+
 } // namespace llmpar

@@ -15,6 +15,7 @@
 // Values whose shardings say that replicas share them are then a replica's own.
 //
 //===----------------------------------------------------------------------===//
+#include "LinearOps.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Partition/Passes.h"
 #include "llvm/ADT/SetVector.h"
@@ -83,14 +84,6 @@ private:
     }
   }
 
-  /// Whether the op's result is the sum of what its operands' terms give: a reduction in front may as well be behind it.
-  static bool isLinear(mlir::Operation *op) {
-    if (auto binary = mlir::dyn_cast<BinaryOp>(op))
-      return binary.getKind() == "add" || binary.getKind() == "sub";
-    return mlir::isa<AllReduceOp, AllGatherOp, AllSliceOp, ReduceScatterOp, ReshapeOp, TransposeOp, CastOp, SliceOp,
-                     SliceGradOp, GatherGradOp, ConcatOp>(op);
-  }
-
   /// The sums over the axis that a gradient is made of.
   llvm::SmallVector<AllReduceOp> reductionsOf(mlir::Value gradient) const {
     llvm::SmallVector<AllReduceOp> found;
@@ -101,7 +94,7 @@ private:
       auto reduce = mlir::dyn_cast<AllReduceOp>(ops[i]);
       if (reduce && mesh.find(reduce.getAxis()) == axis)
         found.push_back(reduce);
-      else if (isLinear(ops[i]))
+      else if (isLinear(ops[i]) || mlir::isa<AllReduceOp, AllGatherOp, AllSliceOp, ReduceScatterOp>(ops[i]))
         for (mlir::Value operand : ops[i]->getOperands())
           if (mlir::Operation *op = operand.getDefiningOp())
             ops.insert(op);
@@ -179,12 +172,10 @@ struct SynchronizeReplicas : impl::SynchronizeReplicasBase<SynchronizeReplicas> 
     if (!function)
       return signalPassFailure();
     Mesh mesh = meshOf(getOperation());
-    AxisId id = mesh.find(axis);
-    if (id < 0) {
-      function.emitError() << "mesh '" << mesh.str() << "' has no axis '" << axis << "' of replicas";
+    mlir::FailureOr<AxisId> id = axisNamed(getOperation(), mesh, axis);
+    if (failed(id))
       return signalPassFailure();
-    }
-    if (mesh.axes[id].size > 1 && failed(Synchronizer(function, mesh, id, every).run()))
+    if (mesh.axes[*id].size > 1 && failed(Synchronizer(function, mesh, *id, every).run()))
       signalPassFailure();
   }
 };

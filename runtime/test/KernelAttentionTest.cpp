@@ -32,17 +32,8 @@ TEST(ReferenceAttention, RowWithoutKeysIsNanOrZero) {
   }
 }
 
-class AttentionKernel : public ::testing::Test {
+class AttentionKernel : public RandomTensors {
 protected:
-  std::mt19937 random{5};
-
-  Tensor filled(DType dtype, const Shape &shape, double low = -2, double high = 2) {
-    Tensor t = tensor(dtype, shape);
-    std::uniform_real_distribution<double> value(low, high);
-    for (int64_t i = 0, n = t.shape.elements(); i < n; ++i)
-      store<double>(t.view(), i, value(random));
-    return t;
-  }
   Tensor coins(const Shape &shape) {
     Tensor t = tensor(DType::Bool, shape);
     for (int64_t i = 0, n = t.shape.elements(); i < n; ++i)

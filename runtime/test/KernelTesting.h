@@ -81,6 +81,20 @@ inline Tensor run(KernelFn kernel, const std::vector<Tensor> &inputs, DType dtyp
   return outputs[0];
 }
 
+/// A fixture with numbers that are the same in every run.
+class RandomTensors : public ::testing::Test {
+protected:
+  std::mt19937 random{5};
+
+  Tensor filled(DType dtype, const Shape &shape, double low = -2, double high = 2) {
+    Tensor t = tensor(dtype, shape);
+    std::uniform_real_distribution<double> value(low, high);
+    for (int64_t i = 0, n = t.shape.elements(); i < n; ++i)
+      store<double>(t.view(), i, value(random));
+    return t;
+  }
+};
+
 } // namespace llmpar::rt::test
 
 #endif // LLMPAR_RUNTIME_TEST_KERNELTESTING_H

@@ -6,17 +6,8 @@
 namespace llmpar::rt::test {
 namespace {
 
-class TrainingKernel : public ::testing::Test {
+class TrainingKernel : public RandomTensors {
 protected:
-  std::mt19937 random{11};
-
-  Tensor filled(DType dtype, const Shape &shape, double low = -2, double high = 2) {
-    Tensor t = tensor(dtype, shape);
-    std::uniform_real_distribution<double> value(low, high);
-    for (int64_t i = 0, n = t.shape.elements(); i < n; ++i)
-      store<double>(t.view(), i, value(random));
-    return t;
-  }
   Tensor indices(const Shape &shape, int64_t low, int64_t high) {
     Tensor t = tensor(DType::I64, shape);
     for (int64_t i = 0, n = t.shape.elements(); i < n; ++i)

@@ -33,13 +33,18 @@ protected:
     p.load(0, 0, 20, shape, starts, w);
     p.output("y", DType::I32, box);
     p.outputSlice(0, 0, Shape(box.size()), w);
+    return runInto(p, y);
+  }
+
+  /// Runs a program with one output of 4-byte elements.
+  template <typename T> Status runInto(TestProgram &p, std::vector<T> &y) {
     std::shared_ptr<const Program> program;
     if (Status status = p.open(program); !status.ok())
       return status;
     std::unique_ptr<Instance> instance;
     if (Status status = Instance::create(program, {.device = "cpu", .baseDirectory = folder}, instance); !status.ok())
       return status;
-    y.assign(program->outputs[0].bytes / 4, -1);
+    y.assign(program->outputs[0].bytes / 4, T(-1));
     void *outputs[] = {y.data()};
     return instance->run({}, outputs);
   }
@@ -78,15 +83,7 @@ TEST_F(LoadPlan, NarrowFloatsAreWidened) {
     p.load(0, 0, 0, {64, 9000}, starts, w, static_cast<uint8_t>(dtype));
     p.output("y", target, box);
     p.outputSlice(0, 0, Shape(box.size()), w);
-    std::shared_ptr<const Program> program;
-    if (Status status = p.open(program); !status.ok())
-      return status;
-    std::unique_ptr<Instance> instance;
-    if (Status status = Instance::create(program, {.device = "cpu", .baseDirectory = folder}, instance); !status.ok())
-      return status;
-    y.resize(program->outputs[0].bytes / 4);
-    void *outputs[] = {y.data()};
-    return instance->run({}, outputs);
+    return runInto(p, y);
   };
   std::vector<float> y;
   for (const auto &[starts, box] : {std::pair(Shape{1, 0}, Shape{63, 9000}), {Shape{0, 8997}, Shape{64, 3}}}) {

@@ -53,11 +53,3 @@ func.func @main(%x: tensor<6xf32> {llmpar.out = #split}) -> tensor<6xf32> {
   %y = llmpar.all_gather "dp" %x {dim = 0 : i64, llmpar.out = [#whole]} : (tensor<6xf32>) -> tensor<6xf32>
   return {llmpar.in = [#whole]} %y : tensor<6xf32>
 }
-
-// -----
-
-llmpar.mesh @mesh <["tp"=2]>
-// expected-error @+1 {{mesh 'tp=2' has no axis 'dp' of replicas}}
-func.func @main(%x: tensor<6xf32>) -> tensor<6xf32> {
-  return %x : tensor<6xf32>
-}

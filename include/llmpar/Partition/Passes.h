@@ -1,8 +1,9 @@
 //===- Passes.h - From shardings to collectives on local tensors -*- C++ -*-===//
 //
-// In order: [ShardInputs, ApplyPins] PropagateShardings, DecomposeSplitReductions,
-// DelayReductions, InsertReshards, LowerReshards, CombineCollectives, LocalizeShapes. Up to the last one every value
-// has its global type; shardings are attributes (see LlmparDialect.td).
+// In order: [ShardInputs, ApplyPins] PropagateShardings [ShardOptimizer], PlaceState, DecomposeSplitReductions,
+// DelayReductions, InsertReshards, LowerReshards, CombineCollectives, [SynchronizeReplicas,] BucketReductions,
+// RouteTokens, LocalizeShapes. Up to the last one every value has its global type; shardings are attributes (see
+// LlmparDialect.td).
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMPAR_PARTITION_PASSES_H
@@ -28,6 +29,9 @@ void setInShardings(mlir::Operation *op, llvm::ArrayRef<Sharding> shardings, con
 
 /// The function that the module runs; emits an error if there is none.
 mlir::func::FuncOp mainFunction(mlir::ModuleOp module);
+
+/// The mesh axis that an option of a pass names; emits an error if there is none.
+mlir::FailureOr<AxisId> axisNamed(mlir::ModuleOp module, const Mesh &mesh, llvm::StringRef name);
 
 } // namespace llmpar
 
