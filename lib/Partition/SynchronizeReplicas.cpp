@@ -47,6 +47,8 @@ public:
       if (auto held = mlir::dyn_cast<mlir::BlockArgument>(gradientOf(op))) {
         keepOwn(ageOf(held));
       } else {
+        if (failed(checkRows()))
+          return mlir::failure();
         keepOwn(gradientOf(op));
         for (mlir::Value result : op->getResults())
           average(result);
@@ -111,6 +113,18 @@ private:
     setInShardings(product, {sharding, shardingOf(number, mesh)}, mesh);
     setSharding(product.getResult(), sharding, mesh);
     return product.getResult();
+  }
+
+  /// A replica's share of a mean is the mean over its own rows only if all have as many.
+  mlir::LogicalResult checkRows() {
+    for (mlir::BlockArgument argument : body.getArguments()) {
+      int dim = shardingOf(argument, mesh).dimOfAxis(axis);
+      int64_t size = mesh.axes[axis].size, extent = dim < 0 ? 0 : mlir::cast<mlir::RankedTensorType>(argument.getType()).getDimSize(dim);
+      if (extent % size != 0)
+        return function.emitError() << "replicas over axis '" << mesh.axes[axis].name << "' have unequal parts of an input: "
+                                    << extent << " rows for " << size << "; choose a multiple of " << size;
+    }
+    return mlir::success();
   }
 
   /// Of a mean over all rows each replica has its rows' part: times the replicas, it is the mean over its own.
