@@ -144,7 +144,7 @@ std::unique_ptr<OnnxFile> OnnxFile::load(mlir::MLIRContext *context, llvm::Strin
     bytes = inflated;
   }
   if (bytes.size() > INT32_MAX) {
-    mlir::emitError(loc) << "'" << path << "' has " << bytes.size()
+    mlir::emitError(loc) << bytes.size()
                          << " bytes, more than a protobuf message can: store its weights as external data";
     return nullptr;
   }
@@ -153,7 +153,7 @@ std::unique_ptr<OnnxFile> OnnxFile::load(mlir::MLIRContext *context, llvm::Strin
   stream.SetTotalBytesLimit(INT32_MAX);
   stream.SetRecursionLimit(400);
   if (!file->model.ParseFromCodedStream(&stream) || !file->model.has_graph()) {
-    mlir::emitError(loc) << "'" << path << "' is not an ONNX model";
+    mlir::emitError(loc) << "not an ONNX model, or a truncated one";
     return nullptr;
   }
   if (!file->compressed)
