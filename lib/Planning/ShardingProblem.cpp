@@ -78,7 +78,6 @@ const ShardingProblem::OpTable &ShardingProblem::tableOf(Operation *op, const St
   table.weightBytes = bytes(&Strategy::weightBytes);
   table.gatheredBytes = bytes(&Strategy::gatheredBytes);
   table.scratchBytes = bytes(&Strategy::scratchBytes);
-  table.resultBytes = bytes(&Strategy::resultBytes);
   for (unsigned i = 0; i < op->getNumOperands(); ++i)
     table.operands.push_back(list([&](const Strategy &strategy) { return strategy.operands[i]; }));
   for (unsigned i = 0; i < op->getNumResults(); ++i)
@@ -192,22 +191,27 @@ static FlatSymbolRefAttr nextOf(Value value) {
   return {};
 }
 
+/// A reshape's result is its operand's bytes, and a state's next value takes its place.
+static bool hasBytes(OpResult value) { return !isa<ReshapeOp>(value.getOwner()) && !nextOf(value); }
+
 void ShardingProblem::addOp(Operation &op, int64_t position) {
   const StrategySet &set = strategies.of(&op);
   const OpTable &table = tableOf(&op, set);
   int index = static_cast<int>(nodes_.size());
   nodes_.push_back({.value = {}, .op = &op, .strategies = &set, .shardings = nullptr});
   PlanNode plan{.name = op.getName().stripDialect().str(), .costs = table.costs, .memory = {}};
-  Lifetime always{0, steps()}, now{2 * position, 2 * position + 1}, ofResults = now;
-  for (Value result : op.getResults())
-    if (!isKept(cast<OpResult>(result)))
-      ofResults.end = std::max(ofResults.end, lastUse(result));
+  Lifetime always{0, steps()}, now{2 * position, 2 * position + 1};
   plan.memory.reserve(4);
-  bool inPlace = llvm::all_of(op.getResults(), nextOf);
-  for (auto [lifetime, bytes] : {std::pair(always, &table.weightBytes), std::pair(now, &table.gatheredBytes),
-                                 std::pair(now, &table.scratchBytes), std::pair(ofResults, &table.resultBytes)})
-    if (!bytes->empty() && !(inPlace && bytes == &table.resultBytes))
+  for (auto [lifetime, bytes] : {std::pair(always, &table.weightBytes), std::pair(now, &table.gatheredBytes), std::pair(now, &table.scratchBytes)})
+    if (!bytes->empty())
       plan.memory.push_back({.lifetime = lifetime, .bytes = *bytes});
+  for (OpResult result : op.getResults())
+    if (hasBytes(result)) {
+      Lifetime lifetime = now;
+      if (!isKept(result))
+        lifetime.end = std::max(lifetime.end, lastUse(result));
+      plan.memory.push_back({.lifetime = lifetime, .bytes = bytesOf(table.results[result.getResultNumber()], typeOf(result))});
+    }
   problem_.nodes.push_back(std::move(plan));
   for (OpOperand &operand : op.getOpOperands()) {
     if (strategies.free().contains(operand.get()))
@@ -263,7 +267,7 @@ void ShardingProblem::addKept(OpResult value, int opNode, const OpTable &produce
   Lifetime lifetime{2 * position + 1, std::max(2 * position + 2, lastUse(value))};
   if (isReturnedByBlocks(value))
     lifetime = {0, steps()};
-  if (!isa<ReshapeOp>(value.getOwner()) && !nextOf(value)) // neither has bytes of its own
+  if (hasBytes(value))
     plan.memory.push_back({.lifetime = lifetime, .bytes = bytesOf(list, typeOf(value))});
   int index = static_cast<int>(nodes_.size());
   addEdge(opNode, index, natural, list, typeOf(value), producer.routing.empty() ? nullptr : &producer.routing, false);
@@ -281,6 +285,10 @@ void ShardingProblem::apply(const Plan &plan) {
     }
     const Strategy &strategy = (*node.strategies)[choice];
     setFactorShardings(node.op, strategies.rules().of(node.op), strategy.factors, mesh);
+    if (llvm::any_of(node.op->getResults(), isKept)) // behind it in `nodes_`; the others stay as they come
+      for (auto [result, natural] : llvm::zip(node.op->getResults(), strategy.results))
+        if (!isKept(result))
+          setSharding(result, costs_[natural], mesh);
     std::vector<Sharding> rest = strategy.rest;
     for (OpOperand &operand : node.op->getOpOperands()) { // what is gathered of a state is gathered for this op alone
       Operation *copy = operand.get().getDefiningOp();

@@ -123,11 +123,8 @@ Strategy Strategies::strategyFor(Operation *op, const FactorRule &rule, const Fa
   for (auto [index, value] : llvm::enumerate(op->getResults())) {
     RankedTensorType type = typeOf(value);
     results.push_back(resultSharding(rule, static_cast<int>(index), type.getShape(), factors, mesh));
-    strategy.resultBytes += localBytes(results.back(), type, mesh);
     strategy.results.push_back(costs.intern(results.back()));
   }
-  if (isa<ReshapeOp>(op)) // no buffer of its own
-    strategy.resultBytes = 0;
   if (splitsCombineFactor(rule, operands)) {
     if (!pricing.decomposed)
       pricing.decomposed = std::make_unique<DecomposedOp>(op);

@@ -62,7 +62,7 @@ private:
 
   /// Of all ops that share a set of strategies, what their nodes and edges are made of; arrays by strategy.
   struct OpTable {
-    std::vector<int64_t> costs, weightBytes, gatheredBytes, scratchBytes, resultBytes; ///< bytes: empty if all are 0
+    std::vector<int64_t> costs, weightBytes, gatheredBytes, scratchBytes; ///< bytes: empty if all are 0
     llvm::SmallVector<ShardingList, 3> operands;
     llvm::SmallVector<ShardingList, 1> results;
     std::vector<TokenRouting> routing; ///< of the tokens that experts take and give; empty for any other op

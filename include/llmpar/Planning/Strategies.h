@@ -28,7 +28,6 @@ struct Strategy {
   int64_t weightBytes = 0;    ///< of the shards of weights at rest, and of what is computed from weights alone
   int64_t gatheredBytes = 0;  ///< of weights that are gathered for use
   int64_t scratchBytes = 0;   ///< inside an op that is computed by parts
-  int64_t resultBytes = 0;
 };
 /// Weights below this stay whole: gathering a bias costs a latency and saves nothing.
 inline constexpr int64_t smallestGatheredBytes = 1 << 16;
