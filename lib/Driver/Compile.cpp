@@ -229,7 +229,7 @@ private:
       graphs.push_back(graphs[0]->clone());
     for (auto [index, graph] : llvm::enumerate(graphs)) {
       mlir::PassManager pm(&context);
-      if (index > 0)
+      if (choosesRecompute())
         pm.addPass(createRecompute({recompute[index]}));
       buildBeforePlan(pm, options.pins);
       if (mlir::failed(pm.run(*graph)))

@@ -69,7 +69,7 @@ void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::S
   lowerPrecision(pm, precision);
   pm.addPass(createBuildTrainingStep(options.step));
   buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
-  if (!options.recompute.empty() && options.recompute != "auto") // last: it counts on what is left
+  if (options.recompute != "auto") // last: it counts on what is left
     pm.addPass(createRecompute({options.recompute}));
 }
 

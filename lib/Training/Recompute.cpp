@@ -62,6 +62,28 @@ struct Forward {
 
 using Kept = llvm::DenseSet<Operation *>;
 
+//===-- none ----------------------------------------------------------------===//
+
+Operation *withoutReshapes(Operation *op) {
+  while (auto reshape = dyn_cast_or_null<ReshapeOp>(op))
+    op = reshape.getX().getDefiningOp();
+  return op;
+}
+
+/// All but copies of what is kept anyway: values that the backward reads in another order of their dimensions, too.
+void keepOneOrder(const Forward &forward, Kept &kept) {
+  llvm::DenseSet<Operation *> read; // by the backward, as they are or reshaped
+  for (Operation *op : forward.ops)
+    if (forward.isRead(op, /*inside=*/false))
+      read.insert(withoutReshapes(op));
+  for (Operation *op : forward.ops) {
+    Operation *source = isa<TransposeOp>(op) ? withoutReshapes(op->getOperand(0).getDefiningOp()) : nullptr;
+    bool ofCopy = isa<ReshapeOp>(op) && forward.contains(op->getOperand(0)) && !kept.contains(op->getOperand(0).getDefiningOp());
+    if (!read.contains(source) && !ofCopy)
+      kept.insert(op);
+  }
+}
+
 //===-- full ----------------------------------------------------------------===//
 
 /// A place behind which only one value of the blocks is read: op `at` is the last in front of it.
@@ -174,8 +196,8 @@ struct Recompute : impl::RecomputeBase<Recompute> {
   using Base::Base;
   void runOnOperation() override {
     auto function = getOperation().lookupSymbol<func::FuncOp>("main");
-    if (granularity != "selective" && granularity != "full") {
-      getOperation().emitError() << "granularity '" << granularity << "' is unknown: choose selective, full";
+    if (!llvm::is_contained({"none", "selective", "full"}, granularity.getValue())) {
+      getOperation().emitError() << "granularity '" << granularity << "' is unknown: choose none, selective, full";
       return signalPassFailure();
     }
     if (!function || function.getBody().front().getOps<CrossEntropyOp>().empty()) {
@@ -232,7 +254,9 @@ private:
     Kept kept;
     if (Operation *logits = loss.getLogits().getDefiningOp())
       kept.insert(logits);
-    if (granularity == "full")
+    if (granularity == "none")
+      keepOneOrder(forward, kept);
+    else if (granularity == "full")
       keepBetweenBlocks(forward, kept);
     else
       keepFewestBytes(forward, kept);

@@ -170,12 +170,12 @@ static BuildTrainingStepOptions stepOptions(const Options &options) {
 }
 
 TrainingOptions trainingOptions(const Options &options, llvm::StringRef layout) {
-  std::string recompute = options.recompute.empty() && layout == "auto" ? "auto" : options.recompute;
+  std::string recompute = !options.recompute.empty() ? options.recompute : layout == "auto" ? "auto" : "none";
   std::optional<int64_t> every;
   if (options.syncInterval > 1 || options.staleness > 0)
     every = synchronizationInterval(options) > 1 ? synchronizationInterval(options) : 0;
   return {.step = stepOptions(options),
-          .recompute = recompute == "none" ? "" : recompute,
+          .recompute = recompute,
           .zeroStage = options.zero,
           .synchronizeEvery = every};
 }

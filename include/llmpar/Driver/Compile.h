@@ -34,7 +34,7 @@ struct PlanLimits {
 /// How a graph becomes a training step.
 struct TrainingOptions {
   BuildTrainingStepOptions step;
-  std::string recompute; ///< RecomputeOptions::granularity; empty: all activations are kept; "auto": what the search for a layout finds cheapest
+  std::string recompute = "none"; ///< RecomputeOptions::granularity, or "auto": what the search for a layout finds cheapest
   int zeroStage = 0;     ///< 1 and 2: optimizer states are split over the data axis; 3: parameters too
   std::optional<int64_t> synchronizeEvery = std::nullopt; ///< replicas step apart (SynchronizeReplicasOptions::every); none: they do not
 };

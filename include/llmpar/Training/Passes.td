@@ -67,6 +67,9 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
 def Recompute : TrainingPass<"llmpar-recompute"> {
   let summary = "Compute activations again where the backward needs them, so that they do not live until then";
   let description = [{
+    `none` keeps all but copies: of a value that the backward reads in two orders of its dimensions (the result of
+    attention, by heads and by rows) it keeps one, and transposes again.
+
     `full` (Chen et al., 2016) keeps the values at which the forward graph is cut in two, the residual stream between
     blocks, and computes all others of a block again before its backward. The blocks are those that need the least
     memory for what is kept and what the largest of them computes again.
@@ -78,7 +81,7 @@ def Recompute : TrainingPass<"llmpar-recompute"> {
     Values that do not depend on parameters (masks, tables of rotary positions) are kept. Ops that compute again have
     `llmpar.recompute`, so that CSE does not merge them with the first ones.
   }];
-  let options = [Option<"granularity", "granularity", "std::string", "\"selective\"", "selective or full">];
+  let options = [Option<"granularity", "granularity", "std::string", "\"selective\"", "none, selective or full">];
 }
 def BuildEvaluationStep : TrainingPass<"llmpar-build-evaluation-step"> {
   let summary = "Make @main a step of evaluation: sums of loss and of correct predictions";
