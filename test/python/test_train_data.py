@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pty
 import struct
 import subprocess
 import sys
@@ -23,6 +24,16 @@ from training_data import write_tokens
 
 BATCH, LENGTH, CLASSES = 4, 16, 101
 DP2, HYBRID = ["--mesh", "dp=2", "--layout", "data"], ["--mesh", "dp=2,tp=2", "--layout", "hybrid"]
+
+# Two machines of two cores each.
+TWO_NODES = """
+name: two-nodes
+devices:
+  - {count: 4, name: core, peak: {f32: 96 GFLOP/s}, vector_peak: 48 GFLOP/s, memory: 4 GB, memory_bandwidth: 20 GB/s}
+network:
+  - {name: memory, topology: shared_memory, size: 2, bandwidth: 20 GB/s, latency: 1 us}
+  - {name: ethernet, topology: switch, size: 2, bandwidth: 1 GB/s, latency: 20 us}
+"""
 
 
 def expected_evaluation(model: Path, tokens: np.ndarray) -> dict[str, float]:
@@ -119,6 +130,28 @@ class TrainDataTest(unittest.TestCase):
             losses[mode] = [json.loads(line)["loss"] for line in log.read_text().splitlines()]
         self.assertNotEqual(losses["uniform"], losses["random"])
         self.assertEqual(losses["hierarchical"], losses["random"])  # one node
+
+    def test_replicas_of_a_node_share_its_part(self):
+        cluster = self.dir / "nodes.yaml"
+        cluster.write_text(TWO_NODES)
+        train = ["--train-iters", "2", "--mesh", "dp=4", "--layout", "gathered", "--cluster", cluster, "--shard", "input_ids=[dp,-]"]
+        groups = {}
+        for mode in ("random", "uniform", "hierarchical"):
+            run_checked("train", *self.flags(*train, "--json", "--data-sharding", mode, "--save", self.dir / mode))
+            groups[mode] = json.loads((self.dir / mode / "iter_0000002" / "manifest.json").read_text())["data"].get("rows of groups")
+        self.assertEqual(groups, {"random": None, "uniform": [1, 1, 1, 1], "hierarchical": [2, 2]})
+
+    def test_a_terminal_shows_step_speed_and_the_time_that_is_left(self):
+        main, terminal = pty.openpty()
+        self.addCleanup(os.close, main)
+        command = [find_llmpar(), "train", *self.flags("--train-iters", "5", "--log-interval", "2", *DP2)]
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=terminal, text=True, check=False)
+        os.close(terminal)
+        self.assertEqual(done.returncode, 0)
+        shown = os.read(main, 1 << 16).decode()
+        self.assertRegex(shown, r"\rstep 1/5   loss \d\.\d{4}   \d+ tokens/s   [\d.]+ GFLOP/s   0:00:0\d left\x1b\[K")
+        self.assertTrue(shown.endswith("\r\x1b[K"), shown)  # nothing stays behind
+        self.assertEqual([line.split()[1] for line in done.stdout.splitlines() if line.startswith("step")], ["2", "4", "5"])
 
     def test_a_resumed_run_keeps_its_samples_to_its_replicas(self):
         save = self.dir / "save"

@@ -1,4 +1,4 @@
-"""Plans of training steps of full size: how states rest in much and in little memory, and their published bytes."""
+"""Plans of training steps: how states rest in much and in little memory; states and activations against published bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import support  # noqa: F401  (finds the package)
 from llmpar.cli import run_checked
-from llmpar.zoo import build_llama
+from llmpar.zoo import build_gpt2, build_llama
+from llmpar.zoo.gpt2 import Gpt2Config
 from llmpar.zoo.llama import SIZES
 
 
@@ -58,6 +59,46 @@ class PlannedMemoryTest(unittest.TestCase):
                 count = sum(elements for kind, elements, _ in loads if kind == "parameter")
                 held = sum(4 * elements / parts for _, elements, parts in loads) / count
                 self.assertLess(abs(held / published - 1), 0.03, f"{held} bytes a parameter")
+
+class PublishedMemoryTest(unittest.TestCase):
+    """Bytes that a layer of a GPT adds to plans in bf16, by the published formulas; 8 devices."""
+
+    HIDDEN, SEQUENCE, RANKS, LAYERS = 1024, 2048, 8, (16, 24)
+    PARAMETERS = 12 * HIDDEN**2 + 13 * HIDDEN
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        for layers in cls.LAYERS:
+            build_gpt2(Path(cls.folder.name) / str(layers), Gpt2Config(layers, cls.HIDDEN, 16, 512, cls.SEQUENCE), weights=False)
+
+    def bytes_of_a_layer(self, method: str, batch: int, *more: str) -> float:
+        few, many = (run_checked("plan", Path(self.folder.name) / str(layers) / "model.onnx", "--train", "--bf16", "--dim", f"batch={batch}", "--dim",
+                                 f"seq={self.SEQUENCE}", "--cluster", "dgx-h100", "--memory", "1 TB", "--method", method, "--json", *more)
+                     ["meshes"][0]["peak_bytes"] for layers in self.LAYERS)
+        return (many - few) / (self.LAYERS[1] - self.LAYERS[0])
+
+    def assert_published(self, held: float, published: float):
+        self.assertLess(abs(held / published - 1), 0.03, f"{held} of {published}")
+
+    def test_states_and_gradients(self):
+        """Megatron-LM, f32 gradients: 18 bytes a parameter, with a distributed optimizer 6 + 12/dp. They are there together in
+        the last of several micro-batches; in a single one copies end before gradients begin."""
+        for method, published in (("data", 18), ("zero", 6 + 12 / self.RANKS)):
+            with self.subTest(method):
+                small, large = (self.bytes_of_a_layer(method, batch, "--recompute", "none", "--gradient-accumulation-steps", "2") for batch in (16, 32))
+                self.assert_published((2 * small - large) / self.PARAMETERS, published)  # what does not grow with the batch
+
+    def test_activations(self):
+        """Korthikanti et al. (MLSys 2023), Table 2, in units of s b h bytes: without dropout, whose masks take 2, and
+        with fused attention, which keeps no scores."""
+        ranks = self.RANKS
+        for method, recompute, published in (("single", "none", 32), ("data", "none", 32 / ranks), ("tensor", "none", 8 + 24 / ranks),
+                                             ("sequence", "none", 32 / ranks), ("single", "full", 2), ("tensor", "full", 2)):
+            with self.subTest(method=method, recompute=recompute):
+                small, large = (self.bytes_of_a_layer(method, batch, "--recompute", recompute) for batch in (64, 128))
+                self.assert_published((large - small) / (64 * self.SEQUENCE * self.HIDDEN), published)
 
 
 if __name__ == "__main__":
