@@ -1,5 +1,5 @@
 //===- BuildEvaluationStep.cpp - Loss and accuracy ---------------------------===//
-#include "Logits.h"
+#include "Loss.h"
 #include "MasterWeights.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Training/Passes.h"
@@ -20,8 +20,9 @@ struct BuildEvaluationStep : impl::BuildEvaluationStepBase<BuildEvaluationStep> 
       getOperation().emitError("evaluation needs a function @main of one block");
       return signalPassFailure();
     }
+    const Loss measure{loss.getValue(), ignoreIndex};
     FailureOr<Value> found = findLogits(function, logits);
-    if (failed(found))
+    if (failed(measure.check(getOperation())) || failed(found))
       return signalPassFailure();
     llvm::StringMap<SmallVector<LoadWeightOp>> loads;
     for (auto load : function.getBody().front().getOps<LoadWeightOp>())
@@ -35,24 +36,22 @@ struct BuildEvaluationStep : impl::BuildEvaluationStepBase<BuildEvaluationStep> 
     Operation *ret = function.getBody().front().getTerminator();
     OpBuilder builder(ret);
     OpWriter write{builder, ret->getLoc()};
-    Value labels = addLabels(function, tensorType(*found));
-    addSums(write, function, write.cast(*found, builder.getF32Type()), labels);
+    addSums(write, function, measure, *found, measure.addLabels(function, tensorType(*found)));
   }
 
 private:
   /// Sums over all rows that count, so that batches may be added.
-  void addSums(OpWriter &write, func::FuncOp function, Value wide, Value labels) {
+  void addSums(OpWriter &write, func::FuncOp function, const Loss &measure, Value logits, Value labels) {
     OpBuilder &b = write.builder;
-    SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, tensorType(labels).getRank()));
-    auto sum = [&](Value x) { return write.reduce("sum", write.cast(x, b.getF32Type()), rows, /*keepDims=*/false); };
-    Value counts =
-        write.unary("logical_not", write.binary("equal", labels, write.integer(ignoreIndex, b.getI64Type())));
-    auto crossEntropy = CrossEntropyOp::create(b, write.loc, wide, labels, ignoreIndex, llvm::APFloat(0.0));
-    int64_t classes = tensorType(wide).getRank() - 1;
-    Value best = ArgReduceOp::create(b, write.loc, wide, classes, /*keepDims=*/false, /*largest=*/true, /*last=*/false);
-    Value isHit = write.binary("equal", best, labels); // ignored ones are no class
-    std::pair<StringRef, Value> results[] = {
-        {"loss", sum(crossEntropy.getLoss())}, {"hits", sum(isHit)}, {"count", sum(counts)}};
+    Value wide = write.cast(logits, b.getF32Type());
+    SmallVector<std::pair<StringRef, Value>> results{{"loss", sumOf(write, measure.of(write, wide, labels))}};
+    if (measure.ofClasses()) {
+      int64_t classes = tensorType(wide).getRank() - 1;
+      Value best = ArgReduceOp::create(b, write.loc, wide, classes, /*keepDims=*/false, /*largest=*/true, /*last=*/false);
+      Value isHit = write.binary("equal", best, labels); // ignored ones are no class
+      results.push_back({"hits", sumOf(write, write.cast(isHit, b.getF32Type()))});
+    }
+    results.push_back({"count", measure.count(write, labels)});
     SmallVector<Attribute> names;
     SmallVector<Value> values;
     for (auto [name, value] : results) {

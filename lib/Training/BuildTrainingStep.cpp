@@ -1,5 +1,5 @@
 //===- BuildTrainingStep.cpp - Loss, gradients, optimizer --------------------===//
-#include "Logits.h"
+#include "Loss.h"
 #include "MasterWeights.h"
 #include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Training/Backward.h"
@@ -64,6 +64,8 @@ private:
   Value scaleOfLoss;       ///< null without --initial-loss-scale, like the next two
   Value squares, isFinite; ///< of all gradients: the sum of their squares, and whether each of them is a number
 
+  Loss measure() const { return {loss.getValue(), ignoreIndex, labelSmoothing}; }
+
   LogicalResult checkOptions() {
     auto oneOf = [&](StringRef option, StringRef value, ArrayRef<StringRef> choices) -> LogicalResult {
       if (llvm::is_contained(choices, value))
@@ -72,7 +74,7 @@ private:
                                         << llvm::join(choices, ", ");
     };
     if (failed(oneOf("optimizer", optimizer, {"adamw", "adam", "sgd"})) ||
-        failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})))
+        failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})) || failed(measure().check(getOperation())))
       return failure();
     for (const std::string &pattern : frozen)
       if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
@@ -108,12 +110,12 @@ private:
 
     OpBuilder builder(ret);
     OpWriter write{builder, ret.getLoc()};
-    FailureOr<Value> loss = addLossAndGradients(write, *logitsResult);
-    if (failed(loss))
+    FailureOr<Value> mean = addLossAndGradients(write, *logitsResult);
+    if (failed(mean))
       return failure();
     if (parameters.empty())
       return function.emitError() << "the logits depend on no weight that is trained: name another result";
-    addResult(*loss, "loss");
+    addResult(*mean, "loss");
     for (Parameter &parameter : parameters)
       delayGradient(write, parameter);
     sumSquares(write);
@@ -251,7 +253,8 @@ private:
   /// Micro-batches follow each other, each with its backward, so that one's activations live at a time.
   FailureOr<Value> addLossAndGradients(OpWriter &write, Value logitsValue) {
     OpBuilder &builder = write.builder;
-    BlockArgument labels = addLabels(function, tensorType(logitsValue));
+    const Loss measure = this->measure();
+    BlockArgument labels = measure.addLabels(function, tensorType(logitsValue));
     RankedTensorType labelType = tensorType(labels);
     Value ofMicroBatch = labels;
     if (accumulation > 1) {
@@ -267,10 +270,7 @@ private:
       ofMicroBatch = batchInputs.back().first;
     }
 
-    SmallVector<int64_t> rows = llvm::to_vector(llvm::seq<int64_t>(0, labelType.getRank()));
-    Value isIgnored = write.binary("equal", labels, write.integer(ignoreIndex, builder.getI64Type()));
-    Value counts = write.cast(write.unary("logical_not", isIgnored), builder.getF32Type());
-    Value count = write.reduce("sum", counts, rows, /*keepDims=*/false);
+    Value count = measure.count(write, labels);
     Value share = write.unary("reciprocal", write.binary("max", count, write.scalar(1, count)));
     Value seed = share, sum;
     if (lossScale > 0)
@@ -278,19 +278,14 @@ private:
     seed = write.broadcast(seed, labelType.getShape());
     for (int64_t index = 0; index < accumulation; ++index) {
       IRMapping mapping = forwardOf(write, index);
-      Value ofForward = withoutWidening(mapping.lookupOrDefault(logitsValue));
-      if (!isNarrowFloat(elementOf(ofForward))) // of which the loss is f32
-        ofForward = write.cast(ofForward, builder.getF32Type());
-      auto crossEntropy = CrossEntropyOp::create(builder, write.loc, ofForward, mapping.lookupOrDefault(ofMicroBatch),
-                                                 ignoreIndex, llvm::APFloat(double(labelSmoothing)));
-      if (failed(addGradients(write, crossEntropy.getLoss(), seed)))
+      Value losses = measure.of(write, mapping.lookupOrDefault(logitsValue), mapping.lookupOrDefault(ofMicroBatch));
+      if (failed(addGradients(write, losses, seed)))
         return failure();
-      Value part = write.reduce("sum", crossEntropy.getLoss(), rows, /*keepDims=*/false);
+      Value part = sumOf(write, losses);
       sum = sum ? write.binary("add", sum, part) : part;
     }
-    Value loss = write.binary("mul", sum, share);
     llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
-    return loss;
+    return write.binary("mul", sum, share);
   }
 
   /// Adds a loss's gradients to those of the parameters, each as soon as it is there.
@@ -383,8 +378,7 @@ private:
       return;
     for (Parameter &parameter : parameters) {
       Value g = parameter.gradient;
-      Value sum = write.reduce("sum", write.binary("mul", g, g),
-                               llvm::to_vector(llvm::seq<int64_t>(0, tensorType(g).getRank())), /*keepDims=*/false);
+      Value sum = sumOf(write, write.binary("mul", g, g));
       squares = squares ? write.binary("add", squares, sum) : sum;
     }
     if (scaleOfLoss) // gradients were f16, at most 65504: their squares do not overflow

@@ -55,7 +55,7 @@ struct Forward {
   int lastRead(Operation *op) const {
     int last = indexOf.lookup(op);
     for (Operation *user : op->getUsers())
-      last = std::max(last, isa<CrossEntropyOp>(user) ? size() : indexOf.contains(user) ? indexOf.lookup(user) : -1);
+      last = std::max(last, isLoss(user) ? size() : indexOf.contains(user) ? indexOf.lookup(user) : -1);
     return last;
   }
 };
@@ -200,13 +200,17 @@ struct Recompute : impl::RecomputeBase<Recompute> {
       getOperation().emitError() << "granularity '" << granularity << "' is unknown: choose none, selective, full";
       return signalPassFailure();
     }
-    if (!function || function.getBody().front().getOps<CrossEntropyOp>().empty()) {
+    if (!function || llvm::none_of(function.getBody().front(), [](Operation &op) { return isLoss(&op); })) {
       getOperation().emitError("recomputation needs a training step: run llmpar-build-training-step first");
       return signalPassFailure();
     }
     Block &body = function.getBody().front();
     findActivations(body);
-    for (CrossEntropyOp loss : llvm::to_vector(body.getOps<CrossEntropyOp>()))
+    SmallVector<Operation *> losses; // first: a run adds ops
+    for (Operation &op : body)
+      if (isLoss(&op))
+        losses.push_back(&op);
+    for (Operation *loss : losses)
       run(loss);
   }
 
@@ -233,7 +237,7 @@ private:
     }
   }
 
-  Forward forwardOf(CrossEntropyOp loss) {
+  Forward forwardOf(Operation *loss) {
     llvm::DenseSet<Operation *> ancestors;
     SmallVector<Operation *> stack{loss};
     while (!stack.empty())
@@ -249,11 +253,12 @@ private:
     return forward;
   }
 
-  void run(CrossEntropyOp loss) {
+  void run(Operation *loss) {
     Forward forward = forwardOf(loss);
     Kept kept;
-    if (Operation *logits = loss.getLogits().getDefiningOp())
-      kept.insert(logits);
+    for (Value operand : loss->getOperands())
+      if (forward.contains(operand))
+        kept.insert(operand.getDefiningOp());
     if (granularity == "none")
       keepOneOrder(forward, kept);
     else if (granularity == "full")

@@ -6,7 +6,7 @@
 // CHECK:       func.func @main(%[[X:[^:]+]]: tensor<2x4xf32>, %[[LABELS:[^:]+]]: tensor<2xi64> {llmpar.name = "labels"}) -> (
 // CHECK-SAME:  tensor<f32> {llmpar.name = "loss"}, tensor<f32> {llmpar.name = "hits"}, tensor<f32> {llmpar.name = "count"})
 // CHECK:       %[[LOGITS:.*]] = llmpar.matmul %[[X]]
-// CHECK-DAG:   %[[ROWS:.*]], %{{.*}} = llmpar.cross_entropy %[[LOGITS]], %[[LABELS]] {ignore_index = -100 : i64}
+// CHECK-DAG:   %[[ROWS:.*]], %{{.*}} = llmpar.cross_entropy %[[LOGITS]], %[[LABELS]] {ignore_index = -100 : i64, llmpar.loss}
 // CHECK-DAG:   %[[BEST:.*]] = llmpar.arg_reduce %[[LOGITS]] {axis = 1 : i64, keep_dims = false, largest = true, last = false}
 // CHECK-DAG:   %[[HITS:.*]] = llmpar.binary "equal" %[[BEST]], %[[LABELS]]
 // CHECK-DAG:   %[[LOSS:.*]] = llmpar.reduce "sum" %[[ROWS]]

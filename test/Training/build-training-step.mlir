@@ -16,7 +16,7 @@
 // CHECK-SAME:  {llmpar.name = "w.velocity", llmpar.next = @w.velocity})
 // CHECK:       %[[W:.*]] = llmpar.load_weight @w
 // CHECK:       %[[LOGITS:.*]] = llmpar.matmul %[[X]], %[[W]]
-// CHECK:       %[[LOSS:.*]], %[[LSE:.*]] = llmpar.cross_entropy %[[LOGITS]], %[[LABELS]] {ignore_index = -100 : i64}
+// CHECK:       %[[LOSS:.*]], %[[LSE:.*]] = llmpar.cross_entropy %[[LOGITS]], %[[LABELS]] {ignore_index = -100 : i64, llmpar.loss}
 // CHECK:       %[[D:.*]] = llmpar.cross_entropy_grad %[[LOGITS]], %[[LABELS]], %[[LSE]]
 // CHECK:       %[[G:.*]] = llmpar.weight_grad %[[X]], %[[D]]
 // CHECK:       llmpar.sgd %[[W]], %[[G]]

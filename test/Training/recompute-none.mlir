@@ -21,7 +21,7 @@ func.func @main(%ids: tensor<2x3xi64>, %labels: tensor<3xi64>, %d: tensor<3x5xf3
   %t = llmpar.transpose %o {permutation = array<i64: 1, 0, 2>} : (tensor<2x3x4xf32>) -> tensor<3x2x4xf32>
   %r = llmpar.reshape %t : (tensor<3x2x4xf32>) -> tensor<3x8xf32>
   %l = llmpar.matmul %r, %w : (tensor<3x8xf32>, tensor<8x5xf32>) -> tensor<3x5xf32>
-  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64} : (tensor<3x5xf32>, tensor<3xi64>) -> (tensor<3xf32>, tensor<3xf32>)
+  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64, llmpar.loss} : (tensor<3x5xf32>, tensor<3xi64>) -> (tensor<3xf32>, tensor<3xf32>)
   %dw = llmpar.weight_grad %r, %d : (tensor<3x8xf32>, tensor<3x5xf32>) -> tensor<8x5xf32>
   %dx = llmpar.softmax_grad %o, %do {axis = 2 : i64} : (tensor<2x3x4xf32>, tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
   return %loss#0, %dw, %dx : tensor<3xf32>, tensor<8x5xf32>, tensor<2x3x4xf32>
@@ -42,7 +42,7 @@ func.func @main(%ids: tensor<2x3xi64>, %labels: tensor<3xi64>, %d: tensor<3x5xf3
   %t = llmpar.transpose %o {permutation = array<i64: 1, 0, 2>} : (tensor<2x3x4xf32>) -> tensor<3x2x4xf32>
   %r = llmpar.reshape %t : (tensor<3x2x4xf32>) -> tensor<3x8xf32>
   %l = llmpar.matmul %r, %w : (tensor<3x8xf32>, tensor<8x5xf32>) -> tensor<3x5xf32>
-  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64} : (tensor<3x5xf32>, tensor<3xi64>) -> (tensor<3xf32>, tensor<3xf32>)
+  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64, llmpar.loss} : (tensor<3x5xf32>, tensor<3xi64>) -> (tensor<3xf32>, tensor<3xf32>)
   %dw = llmpar.weight_grad %r, %d : (tensor<3x8xf32>, tensor<3x5xf32>) -> tensor<8x5xf32>
   return %loss#0, %dw : tensor<3xf32>, tensor<8x5xf32>
 }

@@ -39,7 +39,7 @@ func.func @main(%ids: tensor<6xi64>, %labels: tensor<6xi64>, %seed: tensor<6xf32
   %m = llmpar.unary "tanh" %c : (tensor<6x4xf32>) -> tensor<6x4xf32>
   %z = llmpar.binary "add" %y, %m : (tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<6x4xf32>
   %logits = llmpar.matmul %z, %u : (tensor<6x4xf32>, tensor<4x4xf32>) -> tensor<6x4xf32>
-  %loss:2 = llmpar.cross_entropy %logits, %labels {ignore_index = -100 : i64} : (tensor<6x4xf32>, tensor<6xi64>) -> (tensor<6xf32>, tensor<6xf32>)
+  %loss:2 = llmpar.cross_entropy %logits, %labels {ignore_index = -100 : i64, llmpar.loss} : (tensor<6x4xf32>, tensor<6xi64>) -> (tensor<6xf32>, tensor<6xf32>)
   %dz = llmpar.cross_entropy_grad %logits, %labels, %loss#1, %seed {ignore_index = -100 : i64} : (tensor<6x4xf32>, tensor<6xi64>, tensor<6xf32>, tensor<6xf32>) -> tensor<6x4xf32>
   %dm = llmpar.unary_grad "tanh" %c, %dz : (tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<6x4xf32>
   %dy = llmpar.unary_grad "exp" %k, %dm : (tensor<6x4xf32>, tensor<6x4xf32>) -> tensor<6x4xf32>
@@ -66,7 +66,7 @@ func.func @main(%x: tensor<1x40x8xf32>, %labels: tensor<1x40xi64>, %d: tensor<1x
   %p = llmpar.softmax %s {axis = 2 : i64} : (tensor<1x40x40xf32>) -> tensor<1x40x40xf32>
   %o = llmpar.matmul %p, %q : (tensor<1x40x40xf32>, tensor<1x40x8xf32>) -> tensor<1x40x8xf32>
   %l = llmpar.matmul %o, %w : (tensor<1x40x8xf32>, tensor<8x8xf32>) -> tensor<1x40x8xf32>
-  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64} : (tensor<1x40x8xf32>, tensor<1x40xi64>) -> (tensor<1x40xf32>, tensor<1x40xf32>)
+  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64, llmpar.loss} : (tensor<1x40x8xf32>, tensor<1x40xi64>) -> (tensor<1x40xf32>, tensor<1x40xf32>)
   %ds = llmpar.softmax_grad %p, %d {axis = 2 : i64} : (tensor<1x40x40xf32>, tensor<1x40x40xf32>) -> tensor<1x40x40xf32>
   return %loss#0, %ds : tensor<1x40xf32>, tensor<1x40x40xf32>
 }
@@ -82,7 +82,7 @@ func.func @main(%x: tensor<6x4xf32>, %labels: tensor<6xi64>, %d: tensor<6x5xf32>
   %w = llmpar.load_weight @w : tensor<4x5xf32>
   %m = llmpar.unary "exp" %x : (tensor<6x4xf32>) -> tensor<6x4xf32>
   %l = llmpar.matmul %m, %w : (tensor<6x4xf32>, tensor<4x5xf32>) -> tensor<6x5xf32>
-  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64} : (tensor<6x5xf32>, tensor<6xi64>) -> (tensor<6xf32>, tensor<6xf32>)
+  %loss:2 = llmpar.cross_entropy %l, %labels {ignore_index = -100 : i64, llmpar.loss} : (tensor<6x5xf32>, tensor<6xi64>) -> (tensor<6xf32>, tensor<6xf32>)
   %dw = llmpar.weight_grad %m, %d : (tensor<6x4xf32>, tensor<6x5xf32>) -> tensor<4x5xf32>
   return %loss#0, %dw : tensor<6xf32>, tensor<4x5xf32>
 }

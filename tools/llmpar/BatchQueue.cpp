@@ -5,7 +5,7 @@
 
 namespace llmpar::tool {
 
-BatchQueue::BatchQueue(const TokenInputs &inputs, SampleOrder order, int64_t position)
+BatchQueue::BatchQueue(const SampleInputs &inputs, SampleOrder order, int64_t position)
     : inputs(inputs), order(std::move(order)), given(position) {
   readAhead();
 }
@@ -17,8 +17,8 @@ void BatchQueue::readAhead() {
   });
 }
 
-TokenInputs::Batch BatchQueue::next() {
-  TokenInputs::Batch batch = ahead.get();
+SampleInputs::Batch BatchQueue::next() {
+  SampleInputs::Batch batch = ahead.get();
   given += inputs.rows();
   readAhead();
   return batch;

@@ -2,7 +2,7 @@
 #ifndef LLMPAR_TOOLS_BATCHQUEUE_H
 #define LLMPAR_TOOLS_BATCHQUEUE_H
 
-#include "TokenInputs.h"
+#include "SampleInputs.h"
 #include "llmpar/Data/SampleOrder.h"
 #include <future>
 
@@ -12,19 +12,19 @@ namespace llmpar::tool {
 class BatchQueue {
 public:
   /// `inputs` outlives it. `position`: samples that were trained before.
-  BatchQueue(const TokenInputs &inputs, SampleOrder order, int64_t position);
+  BatchQueue(const SampleInputs &inputs, SampleOrder order, int64_t position);
 
-  TokenInputs::Batch next();
+  SampleInputs::Batch next();
   /// Samples of all batches that were given, and of those before.
   int64_t position() const { return given; }
 
 private:
   void readAhead();
 
-  const TokenInputs &inputs;
+  const SampleInputs &inputs;
   SampleOrder order; ///< the thread's while there is one
   int64_t given;
-  std::future<TokenInputs::Batch> ahead; ///< last: its end waits for the thread
+  std::future<SampleInputs::Batch> ahead; ///< last: its end waits for the thread
 };
 
 } // namespace llmpar::tool

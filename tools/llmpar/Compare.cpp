@@ -99,18 +99,18 @@ bool compareMethod(const Options &options, const Given &given, Cluster cluster, 
 }
 
 bool measure(const Options &options, const Given &given, const Cluster &cluster, Comparison &comparison, Failure &failure) {
-  std::optional<TokenFile> tokens;
+  std::optional<Samples> samples;
   if (options.train && !options.data.empty()) {
-    llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
+    llvm::Expected<Samples> opened = Samples::open(options.data);
     if (!opened)
       return failure.set(Usage, llvm::toString(opened.takeError()));
-    tokens = std::move(*opened);
+    samples = std::move(*opened);
   }
   std::vector<MeasuredMethod> methods;
   for (ComparedMethod &row : comparison.methods)
     if (row.ok())
       methods.push_back({.method = layoutOf(row, options), .row = &row});
-  return measureMethods(options, given, cluster, tokens ? &*tokens : nullptr, methods, failure);
+  return measureMethods(options, given, cluster, samples ? &*samples : nullptr, methods, failure);
 }
 
 /// CPU devices of one machine move bytes through its memory.
@@ -241,11 +241,11 @@ int compareCommand(const Options &options) {
   else if (std::string problem = options.train ? problemWithStepOptions(options) : problemOutsideTraining(options); !problem.empty())
     failure.set(Usage, problem);
   else if (options.train && !options.data.empty() && !options.measure)
-    failure.set(Usage, "--data=" + options.data + " has the tokens of measured steps: add --measure");
+    failure.set(Usage, "--data=" + options.data + " has the samples of measured steps: add --measure");
   else
     devices = std::move(*cluster);
   Options forInputs = options;
-  if (options.train) // tokens
+  if (options.train) // samples
     forInputs.data.clear();
   bool ok = failure.code == Ok && readInputs(forInputs, given, failure);
   for (const MethodName &entry : methodNames)

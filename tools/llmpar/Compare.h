@@ -21,7 +21,7 @@ struct Measured {
   double slowdown = 1; ///< of the cores meanwhile, against those of a measured cluster
   double bytesSent = 0;
   int64_t heldBytes = 0; ///< of all ranks, between steps
-  std::optional<double> loss; ///< of the last step, of training on tokens that were given
+  std::optional<double> loss; ///< of the last step, of training on samples that were given
   std::vector<KernelTime> kernels; ///< --profile: those that take longest first
 };
 
@@ -52,20 +52,20 @@ struct MeasuredMethod {
   Method method; ///< what is compiled
   ComparedMethod *row;
   std::unique_ptr<Session> session = nullptr;
-  std::unique_ptr<TokenInputs> inputs = nullptr;   ///< of training on tokens that were given
+  std::unique_ptr<SampleInputs> inputs = nullptr;   ///< of training on samples that were given
   std::unique_ptr<BatchQueue> batches = nullptr;
   struct Turn {
     double slowdown; ///< of the cores, see ProbeProgram
     std::vector<double> seconds;
   };
   std::vector<Turn> turns = {}; ///< those while something else used the cores count if there are no others
-  bool open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure);
+  bool open(const Options &options, const Given &given, const Samples *samples, Failure &failure);
   bool step(Failure &failure);
 };
 
 /// Runs methods on this machine's devices, in turns: what else goes on there slows all alike, and turns wait a while for
 /// it to end. One behind the other where memory does not hold them all. `tokens`: of training; null: inputs are made up.
-bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const TokenFile *tokens,
+bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const Samples *samples,
                     llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure);
 
 /// A self-contained page: no file or address beside it is needed to read it.

@@ -1,5 +1,6 @@
 //===- Eval.cpp - llmpar eval -----------------------------------------------===//
 #include "Evaluator.h"
+#include "TrainOptions.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
@@ -29,23 +30,25 @@ llvm::Expected<std::vector<Part>> partsOf(const Options &options, int64_t sample
   llvm::erase_if(parts, [](const Part &part) { return part.range.size() == 0; });
   if (parts.empty())
     return llvm::createStringError(options.data + ": " + std::to_string(samples) +
-                                   " samples, and none of them to evaluate: give more tokens, or another --split");
+                                   " samples, and none of them to evaluate: give more, or another --split");
   return parts;
 }
 
 bool evaluate(const Options &options, std::vector<Part> &parts, Failure &failure) {
   if (options.data.empty())
     return failure.set(
-        Usage, "what should it predict? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)");
+        Usage, "what should it predict? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one), or an .npz with arrays of the inputs and of 'labels'");
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return failure.set(Usage, "eval takes an .onnx model: a program has no loss");
   if (options.device == "trace")
     return failure.set(Usage, "--device=trace computes nothing to evaluate");
+  if (std::string problem = problemWithLoss(options); !problem.empty())
+    return failure.set(Usage, problem);
   if (options.evalIters < 0)
     return failure.set(Usage, "--eval-iters is at least 0");
-  llvm::Expected<TokenFile> tokens = TokenFile::open(options.data);
-  if (!tokens)
-    return failure.set(Usage, llvm::toString(tokens.takeError()));
+  llvm::Expected<Samples> samples = Samples::open(options.data);
+  if (!samples)
+    return failure.set(Usage, llvm::toString(samples.takeError()));
   std::optional<Checkpoint> checkpoint;
   if (!options.load.empty()) {
     llvm::Expected<Checkpoint> opened = Checkpoint::open(options.load);
@@ -55,10 +58,10 @@ bool evaluate(const Options &options, std::vector<Part> &parts, Failure &failure
   }
   Given given;
   Evaluator evaluator;
-  if (!readInputs(options, given, failure) || !evaluator.open(options, given, *tokens, failure) ||
+  if (!readInputs(options, given, failure) || !evaluator.open(options, given, *samples, failure) ||
       (checkpoint && !evaluator.takeWeights(*checkpoint, failure)))
     return false;
-  llvm::Expected<std::vector<Part>> found = partsOf(options, tokens->samples(evaluator.length()));
+  llvm::Expected<std::vector<Part>> found = partsOf(options, samples->size(evaluator.length()));
   if (!found)
     return failure.set(Usage, llvm::toString(found.takeError()));
   parts = std::move(*found);
@@ -79,9 +82,7 @@ int evalCommand(const Options &options) {
     if (options.json)
       report[part.name] = toJson(e);
     else
-      llvm::outs() << llvm::formatv(
-          "{0,-10}  {1} samples, {2} tokens   loss {3:f4}   perplexity {4:f4}   accuracy {5:P2}\n", part.name,
-          e.samples, e.tokens, e.loss, e.perplexity(), e.accuracy);
+      llvm::outs() << llvm::formatv("{0,-10}  {1} samples, {2} {3}   {4}\n", part.name, e.samples, e.labels, e.ofTokens ? "tokens" : "labels", describe(e));
   }
   if (options.json)
     llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(report))) << "\n";

@@ -2,27 +2,31 @@
 #ifndef LLMPAR_TOOLS_EVALUATOR_H
 #define LLMPAR_TOOLS_EVALUATOR_H
 
-#include "TokenInputs.h"
+#include "SampleInputs.h"
 #include "TrainingStates.h"
 #include "llmpar/Data/SampleOrder.h"
 #include <cmath>
 
 namespace llmpar::tool {
 
-/// Means over the tokens of some samples.
+/// Means over the labels of some samples.
 struct Evaluation {
-  int64_t samples = 0, tokens = 0;
-  double loss = 0, accuracy = 0; ///< cross-entropy, and how often the next token has the largest logit
+  int64_t samples = 0, labels = 0; ///< labels that count
+  bool ofTokens = false;           ///< labels are next tokens
+  double loss = 0;
+  std::optional<double> accuracy = std::nullopt; ///< of cross-entropy: how often the label has the largest logit
   double perplexity() const { return std::exp(loss); }
 };
 
-/// samples, tokens, loss, perplexity, accuracy; null for what is not finite.
+/// samples, tokens or labels, loss; of cross-entropy perplexity and accuracy. Null for what is not finite.
 llvm::json::Object toJson(const Evaluation &evaluation);
+/// "loss 2.3026   perplexity 10.0000   accuracy 12.50 %"
+std::string describe(const Evaluation &evaluation);
 
 /// The model as a step of evaluation on the mesh and under the layout of the options, with weights of its own.
 class Evaluator {
 public:
-  bool open(const Options &options, const Given &given, const TokenFile &tokens, Failure &failure);
+  bool open(const Options &options, const Given &given, const Samples &samples, Failure &failure);
 
   int64_t rows() const { return inputs.rows(); }
   int64_t length() const { return inputs.length(); }
@@ -36,7 +40,7 @@ public:
 
 private:
   Session session;
-  TokenInputs inputs;
+  SampleInputs inputs;
 };
 
 } // namespace llmpar::tool

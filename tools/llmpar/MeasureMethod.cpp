@@ -64,20 +64,20 @@ bool profile(const Options &options, Session &session, const ProgramPrediction &
 
 } // namespace
 
-bool MeasuredMethod::open(const Options &options, const Given &given, const TokenFile *tokens, Failure &failure) {
+bool MeasuredMethod::open(const Options &options, const Given &given, const Samples *samples, Failure &failure) {
   Method running = method;
   running.missing = rt::Missing::StaysNull;
   session = std::make_unique<Session>();
   if (!session->open(options, given, running, failure))
     return false;
-  if (!tokens)
+  if (!samples)
     return true;
-  inputs = std::make_unique<TokenInputs>();
-  if (!inputs->find(*session, *tokens, failure))
+  inputs = std::make_unique<SampleInputs>();
+  if (!inputs->find(*session, *samples, failure))
     return false;
-  SampleRange all{0, (tokens->size() - 1) / inputs->length()};
+  SampleRange all{0, samples->size(inputs->length())};
   if (all.size() < inputs->rows())
-    return failure.set(Usage, llvm::formatv("{0} has {1} samples of {2} tokens: a step takes {3}", options.data, all.size(), inputs->length(),
+    return failure.set(Usage, llvm::formatv("{0} has {1}: a step takes {2}", options.data, samples->describe(all.size(), inputs->length()),
                                             inputs->rows()).str());
   batches = std::make_unique<BatchQueue>(*inputs, SampleOrder(all, {inputs->rows()}, 0), 0);
   return true;
@@ -171,7 +171,7 @@ static bool finish(const Options &options, MeasuredMethod &at, Failure &failure)
   return ok;
 }
 
-bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const TokenFile *tokens,
+bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const Samples *samples,
                     llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure) {
   int64_t bytes = 0;
   for (const MeasuredMethod &at : methods)
@@ -179,7 +179,7 @@ bool measureMethods(const Options &options, const Given &given, const Cluster &c
   bool together = static_cast<uint64_t>(bytes) <= rt::availableMemory() / 2;
   Turns turns(options, cluster);
   for (MeasuredMethod &at : methods) {
-    if (!at.open(options, given, tokens, failure) || !at.step(failure)) // the first one touches its memory
+    if (!at.open(options, given, samples, failure) || !at.step(failure)) // the first one touches its memory
       return false;
     for (int turn = 0; !together && turn < turns.count; ++turn)
       if (!turns.take(at, failure))

@@ -40,10 +40,10 @@ public:
 private:
   const Options &options;
   Failure &failure;
-  TokenFile tokens;
+  Samples samples;
   Given given;
   Session session;
-  TokenInputs inputs;
+  SampleInputs inputs;
   std::optional<Evaluator> evaluator;
   std::optional<TrainingStates> states;
   std::optional<BatchQueue> batches;
@@ -59,20 +59,20 @@ private:
   bool prepare() {
     if (std::string problem = problemWithTrainOptions(options); !problem.empty())
       return failure.set(Usage, problem);
-    llvm::Expected<TokenFile> opened = TokenFile::open(options.data);
+    llvm::Expected<Samples> opened = Samples::open(options.data);
     if (!opened)
       return failure.set(Usage, llvm::toString(opened.takeError()));
-    tokens = std::move(*opened);
+    samples = std::move(*opened);
     std::optional<Checkpoint> checkpoint;
     Method method{.mesh = options.mesh, .layout = options.layout, .missing = rt::Missing::StaysNull};
     method.training = trainingOptions(options, options.layout);
     if (!output.checkName(failure) || !openCheckpoint(checkpoint) || !readInputs(options, given, failure) ||
-        !session.open(options, given, method, failure) || !inputs.find(session, tokens, failure) || !splitData())
+        !session.open(options, given, method, failure) || !inputs.find(session, samples, failure) || !splitData())
       return false;
     states.emplace(session);
     int64_t position = 0;
     if (!output.check(*states, failure) || !openEvaluator() || (checkpoint && !resume(*checkpoint, position)) ||
-        !log.open(session, step, inputs.rows() * inputs.length()))
+        !log.open(session, step, inputs.unit(), inputs.unitsOfStep()))
       return false;
     batches.emplace(inputs, SampleOrder(training, groups, static_cast<uint64_t>(options.seed)), position);
     return true;
@@ -97,22 +97,21 @@ private:
   }
 
   bool splitData() {
-    int64_t samples = tokens.samples(inputs.length());
-    auto ranges = splitSamples(split(), samples);
+    int64_t count = samples.size(inputs.length());
+    auto ranges = splitSamples(split(), count);
     if (!ranges)
       return failure.set(Usage, "--split " + llvm::toString(ranges.takeError()));
     training = (*ranges)[0];
     validation = (*ranges)[1];
     if (training.size() < inputs.rows())
-      return failure.set(Usage,
-                         llvm::formatv("{0} has {1} tokens, and {2} samples of {3} for training: a step takes {4}",
-                                       options.data, tokens.size(), training.size(), inputs.length(), inputs.rows())
-                             .str());
+      return failure.set(Usage, llvm::formatv("{0} has {1} for training: a step takes {2}", options.data,
+                                              samples.describe(training.size(), inputs.length()), inputs.rows())
+                                    .str());
     if (options.evalInterval > 0 && validation.size() == 0)
       return failure.set(Usage,
-                         llvm::formatv("--split {0} leaves no sample of {1} for validation: give more tokens, or "
+                         llvm::formatv("--split {0} leaves no sample of {1} for validation: give more, or "
                                        "another --split",
-                                       split(), samples)
+                                       split(), count)
                              .str());
     llvm::Expected<std::vector<int64_t>> found = rowGroups(session, inputs.name(), options.dataSharding, inputs.rows());
     if (!found)
@@ -122,16 +121,15 @@ private:
   }
 
   bool openEvaluator() {
-    return options.evalInterval == 0 || evaluator.emplace().open(options, given, tokens, failure);
+    return options.evalInterval == 0 || evaluator.emplace().open(options, given, samples, failure);
   }
 
   /// Which samples there are, and in which order: what must be the same for a run that goes on.
   llvm::json::Object describeData() const {
-    llvm::json::Object data{{"tokens", tokens.size()},
-                            {"sequence length", inputs.length()},
-                            {"split", split()},
-                            {"seed", options.seed},
-                            {"data sharding", options.dataSharding}};
+    llvm::json::Object data = samples.identity(inputs.length());
+    data["split"] = split();
+    data["seed"] = options.seed;
+    data["data sharding"] = options.dataSharding;
     if (groups.size() > 1) // one group has an order of its own, whatever its rows
       data["rows of groups"] = llvm::json::Array(groups);
     return data;

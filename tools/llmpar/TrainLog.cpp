@@ -9,8 +9,9 @@
 
 namespace llmpar::tool {
 
-bool TrainLog::open(const Session &session, int64_t done, int64_t tokens) {
-  tokensPerStep = static_cast<double>(tokens);
+bool TrainLog::open(const Session &session, int64_t done, llvm::StringRef unitName, int64_t units) {
+  unit = unitName.str();
+  unitsPerStep = static_cast<double>(units);
   flopsPerStep = session.summary().flops;
   if (const std::optional<Cluster> &cluster = session.cluster())
     for (int64_t rank = 0; rank < llmpar_rt_rank_count(session.program()); ++rank) {
@@ -72,15 +73,16 @@ bool TrainLog::add(int64_t step, llvm::ArrayRef<rt::HostTensor> outputs, double 
   }
   double perStep = meanSeconds(seconds);
   line["seconds"] = seconds;
-  line["tokens_per_second"] = tokensPerStep / perStep;
+  line[unit + "_per_second"] = unitsPerStep / perStep;
   line["flops_per_second"] = flopsPerStep / perStep;
   if (peakFlopsPerSecond > 0)
     line["utilization"] = flopsPerStep / perStep / peakFlopsPerSecond;
-  scalars.push_back({"tokens_per_second", tokensPerStep / perStep});
+  scalars.push_back({unit + "_per_second", unitsPerStep / perStep});
   if (validation) {
     line["validation"] = toJson(*validation);
     scalars.push_back({"loss/validation", validation->loss});
-    scalars.push_back({"accuracy/validation", validation->accuracy});
+    if (validation->accuracy)
+      scalars.push_back({"accuracy/validation", *validation->accuracy});
   }
   llvm::json::Value text(std::move(line));
   if (!writeLine(text) || !writeEvent(step, scalars))
@@ -130,11 +132,9 @@ double TrainLog::meanSeconds(double seconds) {
 
 void TrainLog::printLine(int64_t step, double loss, double perStep, const std::optional<Evaluation> &validation) {
   status.erase();
-  llvm::outs() << llvm::format("step %6lld   loss %.4f   %.0f tokens/s", static_cast<long long>(step), loss,
-                               tokensPerStep / perStep);
+  llvm::outs() << llvm::formatv("step {0,6}   loss {1:f4}   {2:f0} {3}/s", step, loss, unitsPerStep / perStep, unit);
   if (validation)
-    llvm::outs() << llvm::format("   validation: loss %.4f   perplexity %.2f   accuracy %.2f %%", validation->loss,
-                                 validation->perplexity(), 100 * validation->accuracy);
+    llvm::outs() << "   validation: " << describe(*validation);
   llvm::outs() << "\n";
   llvm::outs().flush();
 }
@@ -146,8 +146,8 @@ void TrainLog::showStatus(int64_t step, double loss, double perStep) {
                         ? llvm::formatv(" ({0:P1} of the peak)", flopsPerStep / perStep / peakFlopsPerSecond).str()
                         : "";
   status.show(
-      llvm::formatv("step {0}/{1}   loss {2:f4}   {3:f0} tokens/s   {4:f2} GFLOP/s{5}   {6}:{7,0+2}:{8,0+2} left", step,
-                    options.trainSteps, loss, tokensPerStep / perStep, flopsPerStep / perStep / 1e9, use, left / 3600,
+      llvm::formatv("step {0}/{1}   loss {2:f4}   {3:f0} {4}/s   {5:f2} GFLOP/s{6}   {7}:{8,0+2}:{9,0+2} left", step,
+                    options.trainSteps, loss, unitsPerStep / perStep, unit, flopsPerStep / perStep / 1e9, use, left / 3600,
                     left / 60 % 60, left % 60)
           .str());
 }

@@ -15,8 +15,8 @@ class TrainLog {
 public:
   TrainLog(const Options &options, Failure &failure) : options(options), failure(failure) {}
 
-  /// A run that goes on keeps the lines of the `done` steps before it.
-  bool open(const Session &session, int64_t done, int64_t tokensPerStep);
+  /// A run that goes on keeps the lines of the `done` steps before it. Steps are counted in `unit`.
+  bool open(const Session &session, int64_t done, llvm::StringRef unit, int64_t unitsPerStep);
   /// A step's outputs (the loss, and the norm of the gradient if it is clipped), and what an evaluation behind it
   /// found.
   bool add(int64_t step, llvm::ArrayRef<rt::HostTensor> outputs, double seconds,
@@ -34,7 +34,8 @@ private:
   Failure &failure;
   int64_t steps = 0;       ///< of this run
   double totalSeconds = 0; ///< without the first step
-  double tokensPerStep = 0, flopsPerStep = 0;
+  std::string unit; ///< "tokens"
+  double unitsPerStep = 0, flopsPerStep = 0;
   double peakFlopsPerSecond = 0; ///< of all devices; 0: not known
   std::unique_ptr<llvm::raw_fd_ostream> lines;
   std::optional<EventFile> events;

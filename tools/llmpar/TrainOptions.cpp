@@ -28,6 +28,8 @@ static llvm::StringRef stepOption(const Options &options) {
     return "--bf16";
   if (options.fp16)
     return "--fp16";
+  if (options.loss != "cross-entropy")
+    return "--loss";
   if (!options.logits.empty())
     return "--logits";
   return options.frozen.empty() ? "" : "--freeze";
@@ -49,6 +51,12 @@ std::string problemOutsideTraining(const Options &options) {
   return option.empty() ? "" : (option + " is of a training step: add --train").str();
 }
 
+std::string problemWithLoss(const Options &options) {
+  return llvm::is_contained({"cross-entropy", "mse"}, options.loss)
+             ? ""
+             : "--loss '" + options.loss + "' is unknown: choose cross-entropy or mse";
+}
+
 std::string problemWithStepOptions(const Options &options) {
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return "training takes an .onnx model: a program has no gradients";
@@ -62,6 +70,8 @@ std::string problemWithStepOptions(const Options &options) {
     return "--sync-interval is at least 1, --staleness at least 0";
   if (!(options.clip >= 0))
     return "--clip-grad is a number of at least 0";
+  if (std::string problem = problemWithLoss(options); !problem.empty())
+    return problem;
   if (!llvm::is_contained({"adamw", "adam", "sgd"}, options.optimizer))
     return "--optimizer '" + options.optimizer + "' is unknown: choose adamw, adam or sgd";
   for (const std::string &pattern : options.frozen)
@@ -102,7 +112,7 @@ std::string problemWithTrainOptions(const Options &options) {
     return x > 0 && std::isfinite(x) && std::frexp(x, &exponent) == 0.5;
   };
   if (options.data.empty())
-    return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one)";
+    return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one), or an .npz with arrays of the inputs and of 'labels'";
   if (options.zero < 0 || options.zero > 3)
     return "--zero is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3 (parameters too)";
   if (std::string problem = problemWithStepOptions(options); !problem.empty())
@@ -137,6 +147,8 @@ std::string problemWithTrainOptions(const Options &options) {
     return "--lr, --lr-warmup-iters and --weight-decay are numbers of at least 0";
   if (!(options.minRate >= 0 && options.minRate <= options.rate))
     return "--min-lr lies between 0 and --lr";
+  if (options.loss == "mse" && options.labelSmoothing != 0)
+    return "--label-smoothing is of cross-entropy, not of --loss mse";
   if (!isShare(options.beta1) || !isShare(options.beta2) || !isShare(options.momentum) ||
       !isShare(options.labelSmoothing))
     return "--adam-beta1, --adam-beta2, --sgd-momentum and --label-smoothing are at least 0 and below 1";
@@ -146,6 +158,7 @@ std::string problemWithTrainOptions(const Options &options) {
 static BuildTrainingStepOptions stepOptions(const Options &options) {
   BuildTrainingStepOptions training;
   training.logits = options.logits;
+  training.loss = options.loss;
   training.optimizer = options.optimizer;
   training.rate = options.rate;
   training.minRate = options.minRate;

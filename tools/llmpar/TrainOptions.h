@@ -12,6 +12,7 @@ std::string problemWithTrainOptions(const Options &options);
 
 /// The same of those that make a step, which plan and compare take too.
 std::string problemWithStepOptions(const Options &options);
+std::string problemWithLoss(const Options &options);
 /// Of plan and compare without --train, which may not have them.
 std::string problemOutsideTraining(const Options &options);
 

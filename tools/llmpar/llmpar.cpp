@@ -81,6 +81,7 @@ public:
     defaults.timeLimit = 60;
     defaults.trainSteps = 100;
     defaults.optimizer = "adamw";
+    defaults.loss = "cross-entropy";
     defaults.accumulation = 1;
     defaults.syncInterval = 1;
     defaults.lossScale = 65536;

@@ -16,6 +16,10 @@ namespace llmpar {
 /// On an op of llmpar-recompute: it computes what another op has computed before.
 inline constexpr llvm::StringLiteral recomputeAttribute = "llmpar.recompute";
 
+/// On the op that ends a forward: its first result are the losses, one for each label.
+inline constexpr llvm::StringLiteral lossAttribute = "llmpar.loss";
+bool isLoss(mlir::Operation *op);
+
 } // namespace llmpar
 
 #endif // LLMPAR_TRAINING_PASSES_H

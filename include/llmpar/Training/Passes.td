@@ -21,8 +21,9 @@ def LowerPrecision : TrainingPass<"llmpar-lower-precision"> {
 def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
   let summary = "Make @main a training step: loss, gradients, optimizer";
   let description = [{
-    The step takes @main's inputs and `labels`, one i64 for each row of the logits, and gives the mean loss over the
-    labels that count (and the norm of the gradient, if it is clipped). Every float weight that the logits depend on
+    The step takes @main's inputs and `labels`, and gives the mean loss over the labels that count (and the norm of the
+    gradient, if it is clipped). Labels of `cross-entropy` are classes, one i64 for each row of the logits, of which
+    `ignore-index` does not count; those of `mse` are f32, one for each logit, of which NaN does not count. Every float weight that the logits depend on
     becomes state: its next value is a further result, with the weight's symbol as `llmpar.next`. What the optimizer
     keeps (`@w.m`, `@w.v`, `@w.velocity`, `@step`) are weights without a file: they begin as zeros.
 
@@ -41,6 +42,7 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
+    Option<"loss", "loss", "std::string", "\"cross-entropy\"", "cross-entropy, or mse: the mean of squared distances">,
     Option<"optimizer", "optimizer", "std::string", "\"adamw\"", "adamw, adam or sgd">,
     Option<"rate", "lr", "double", "1e-3", "learning rate at its peak">,
     Option<"minRate", "min-lr", "double", "0.0", "learning rate at the end of its decay">,
@@ -86,12 +88,12 @@ def Recompute : TrainingPass<"llmpar-recompute"> {
 def BuildEvaluationStep : TrainingPass<"llmpar-build-evaluation-step"> {
   let summary = "Make @main a step of evaluation: sums of loss and of correct predictions";
   let description = [{
-    The step takes @main's inputs and `labels`, one i64 for each row of the logits, and gives three sums over the labels
-    that count: `loss`, of the cross-entropy; `hits`, the rows whose label has the largest logit; `count`,
-    the rows. Every float weight becomes state that no step changes: the weights of a training run can be put there.
+    The step takes @main's inputs and `labels`, as a training step does, and gives sums over the labels that count:
+    `loss`; `hits`, the rows whose label has the largest logit (of cross-entropy); `count`, the labels. Every float weight becomes state that no step changes: the weights of a training run can be put there.
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
+    Option<"loss", "loss", "std::string", "\"cross-entropy\"", "cross-entropy, or mse: the mean of squared distances">,
     Option<"ignoreIndex", "ignore-index", "int64_t", "-100", "label of rows that do not count">
   ];
 }

@@ -1,0 +1,142 @@
+//===- SampleInputs.cpp - The inputs of a step that samples fill ------------===//
+#include "SampleInputs.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include <limits>
+
+namespace llmpar::tool {
+
+static constexpr int64_t ignoredLabel = -100; // BuildTrainingStep's ignore-index
+
+/// Fills an input that follows from nothing but its name; false if it does not.
+static bool fillByName(rt::HostTensor &input) {
+  llvm::StringRef name = input.name;
+  if (name.contains("mask") || input.elements() == 0) // was made up as ones
+    return true;
+  if (input.dtype != DType::I64 || input.shape.empty())
+    return false;
+  if (name.contains("position"))
+    for (int64_t i = 0; i < input.elements(); ++i)
+      input.as<int64_t>()[i] = i % input.shape.back();
+  else if (name.contains("token_type"))
+    std::fill(input.data.begin(), input.data.end(), std::byte(0));
+  else
+    return false;
+  return true;
+}
+
+static std::string inputNames(const Session &session) {
+  return llvm::join(llvm::map_range(session.inputs(), [](const rt::HostTensor *input) { return input->name; }), ", ");
+}
+
+bool SampleInputs::find(const Session &session, const Samples &from, Failure &failure) {
+  samples = &from;
+  labels = session.madeUp("labels");
+  if (from.tokens() && labels && labels->dtype != DType::I64)
+    return failure.set(Usage, from.path() + " has tokens, and the loss is between numbers: give an .npz with arrays of the inputs and of 'labels'");
+  if (!labels || (from.tokens() && labels->shape.size() != 2))
+    return failure.set(CompileError, "the logits are not [batch, sequence, classes]: name them with --logits");
+  std::vector<rt::HostTensor *> candidates;
+  for (const rt::HostTensor *input : session.inputs()) {
+    rt::HostTensor *own = session.madeUp(input->name);
+    if (!own || own == labels)
+      continue;
+    if (const rt::HostTensor *array = from.array(own->name)) {
+      if (!addArray(*own, *array, failure))
+        return false;
+    } else if (fillByName(*own)) {
+      continue;
+    } else if (from.tokens() && own->dtype == DType::I64 && own->shape == labels->shape) {
+      candidates.push_back(own);
+    } else if (!from.tokens() || isFloat(own->dtype)) {
+      return failure.set(Usage, "input '" + own->name + "' of type " + rt::describeTensor(*own) + " is not given: add --input=" + own->name + "=..." +
+                                    (from.tokens() ? "" : ", or an array of that name to " + from.path()));
+    }
+  }
+  for (const rt::HostTensor &array : from.arrays())
+    if (array.name != labels->name && llvm::none_of(session.inputs(), [&](const rt::HostTensor *input) { return input->name == array.name; }))
+      return failure.set(Usage, from.path() + ": array '" + array.name + "' is none of the model's inputs " + inputNames(session));
+  int64_t classes = session.summary().classes;
+  if (from.tokens())
+    return addTokens(candidates, classes, failure);
+  if (columns.empty())
+    return failure.set(Usage, from.path() + " has an array for none of the model's inputs " + inputNames(session));
+  return addArray(*labels, *from.array("labels"), failure) && checkClasses(classes, failure);
+}
+
+bool SampleInputs::addArray(rt::HostTensor &input, const rt::HostTensor &array, Failure &failure) {
+  bool fits = input.dtype == array.dtype && !input.shape.empty() && input.shape[0] == rows() &&
+              llvm::ArrayRef(input.shape).drop_front() == llvm::ArrayRef(array.shape).drop_front();
+  if (!fits)
+    return failure.set(Usage, samples->path() + ": array '" + array.name + "' of type " + rt::describeTensor(array) + " is not of samples for an input of type " +
+                                  rt::describeTensor(input) + ", " + std::to_string(rows()) + " rows of a batch");
+  columns.push_back({&input, &array, 0});
+  return true;
+}
+
+bool SampleInputs::addTokens(llvm::ArrayRef<rt::HostTensor *> candidates, int64_t classes, Failure &failure) {
+  // Of several those of tokens are called so: an encoder's and a decoder's.
+  for (rt::HostTensor *input : candidates)
+    if (candidates.size() == 1 || llvm::StringRef(input->name).ends_with("input_ids"))
+      columns.push_back({input, nullptr, 0});
+  if (columns.size() < candidates.size())
+    return failure.set(Usage, "tokens could go to any of the inputs " +
+                                  llvm::join(llvm::map_range(candidates, [](rt::HostTensor *input) { return input->name; }), ", ") +
+                                  ": give those that are none with --input");
+  if (columns.empty())
+    return failure.set(CompileError, "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
+  columns.push_back({labels, nullptr, 1});
+  const TokenFile &file = *samples->tokens();
+  int64_t beyond = file.findBeyond(classes);
+  return beyond == file.size() ||
+         failure.set(Usage, "token " + std::to_string(file[beyond]) + " at position " + std::to_string(beyond) + " of " + std::to_string(file.size()) +
+                                " is beyond the model's " + std::to_string(classes) + " classes: make the tokens with the model's own tokenizer");
+}
+
+bool SampleInputs::checkClasses(int64_t classes, Failure &failure) const {
+  const rt::HostTensor &array = *columns.back().array;
+  if (array.dtype != DType::I64)
+    return true;
+  llvm::ArrayRef<int64_t> all(array.as<int64_t>(), static_cast<size_t>(array.elements()));
+  const int64_t *beyond = llvm::find_if(all, [&](int64_t label) { return label != ignoredLabel && (label < 0 || label >= classes); });
+  return beyond == all.end() ||
+         failure.set(Usage, llvm::formatv("{0}: label {1} at {2} of {3} is none of the model's {4} classes, nor {5}, which does not count", samples->path(),
+                                          *beyond, beyond - all.begin(), all.size(), classes, ignoredLabel).str());
+}
+
+void SampleInputs::readRow(const Column &column, int64_t sample, llvm::MutableArrayRef<std::byte> row) const {
+  if (sample >= 0 && column.array) {
+    llvm::copy(llvm::ArrayRef(column.array->data).slice(static_cast<size_t>(sample) * row.size(), row.size()), row.begin());
+    return;
+  }
+  const size_t count = row.size() / dtypeSize(column.to->dtype);
+  if (sample >= 0) {
+    auto *ids = reinterpret_cast<int64_t *>(row.data());
+    for (size_t i = 0; i < count; ++i)
+      ids[i] = (*samples->tokens())[sample * length() + static_cast<int64_t>(i) + column.offset];
+  } else if (column.to == labels && labels->dtype == DType::I64) {
+    std::fill_n(reinterpret_cast<int64_t *>(row.data()), count, ignoredLabel);
+  } else if (column.to == labels) {
+    std::fill_n(reinterpret_cast<float *>(row.data()), count, std::numeric_limits<float>::quiet_NaN());
+  }
+}
+
+SampleInputs::Batch SampleInputs::read(llvm::ArrayRef<int64_t> samplesOfRows) const {
+  Batch batch;
+  for (const Column &column : columns) {
+    std::vector<std::byte> &bytes = batch.emplace_back(column.to->data.size());
+    size_t size = bytes.size() / samplesOfRows.size();
+    for (auto [row, sample] : llvm::enumerate(samplesOfRows))
+      readRow(column, sample, llvm::MutableArrayRef(bytes).slice(row * size, size));
+  }
+  return batch;
+}
+
+void SampleInputs::put(const Batch &batch) {
+  for (auto [column, bytes] : llvm::zip(columns, batch))
+    llvm::copy(bytes, column.to->data.begin());
+}
+
+} // namespace llmpar::tool
