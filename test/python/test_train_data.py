@@ -110,6 +110,21 @@ class TrainDataTest(unittest.TestCase):
         self.assertEqual([line["loss"] for line in lines], plain)
         self.assertEqual(["validation" in line for line in lines], [False, False, False, True, False, True])
 
+    def test_tokens_may_be_i32(self):
+        proto = onnx.load(self.model)
+        (ids,) = proto.graph.input
+        for node in proto.graph.node:
+            for index, name in enumerate(node.input):
+                if name == ids.name:
+                    node.input[index] = "wide"
+        ids.type.tensor_type.elem_type = onnx.TensorProto.INT32
+        proto.graph.node.insert(0, onnx.helper.make_node("Cast", [ids.name], ["wide"], to=onnx.TensorProto.INT64))
+        model = self.model.with_name("narrow.onnx")  # beside its weights
+        onnx.save(proto, model)
+        log = self.dir / "narrow.jsonl"
+        run_checked("train", *self.flags("--train-iters", "3", "--log", log, "--json", model=model))
+        self.assertEqual([json.loads(line)["loss"] for line in log.read_text().splitlines()], [line["loss"] for line in self.log("--train-iters", "3")])
+
     def test_training_samples_are_those_of_the_split(self):
         lines = self.log("--train-iters", "6", "--split", "4,26")
         self.assertEqual(len(lines), 6)

@@ -3,7 +3,8 @@
 
 For every model*.onnx below the folders that `llmpar train` accepts: a direction moves each parameter along or against its
 gradient, as a coin says, and along noise of the same size. The loss at both ends is that of the model with moved weights,
-so that a gradient which is no steepest ascent shows. Exit code 1 if a direction differs by more than 2 percent.
+so that a gradient which is no steepest ascent shows. The loss is the cross-entropy of next tokens, or, of a model without
+logits of tokens, the squared distance of its first float output from random numbers. Exit code 1 if a direction differs by more than 2 percent.
 """
 
 from __future__ import annotations
@@ -32,19 +33,38 @@ class Model:
         self.parameters = {tensor.name: tensor for tensor in self.proto.graph.initializer}
         self.path = work / "model.onnx"
 
-    def flags(self) -> list[str]:
-        sizes = dict(zip(("batch", "seq"), (self.options.batch, self.options.length), strict=True))
-        flags, bound = [], set()
+    def sizes(self) -> dict[str, int]:
+        """Of the symbolic dimensions: a first one is the batch, others are the sequence, but nothing is in a cache."""
+        sizes = {}
         for info in self.proto.graph.input:
-            dims = info.type.tensor_type.shape.dim
-            for index, dim in enumerate(dims):
-                name = dim.dim_param
-                if not name or name in bound:
-                    continue
-                bound.add(name)
-                size = 0 if "past" in name and "+" not in name else sizes["batch"] if index == 0 else sizes["seq"]
-                flags += ["--dim", f"{name}={size}"]
-        return flags
+            for index, dim in enumerate(info.type.tensor_type.shape.dim):
+                if name := dim.dim_param:
+                    size = 0 if "past" in name and "+" not in name else self.options.length if index else self.options.batch
+                    sizes.setdefault(name, size)
+        return sizes
+
+    def write_tokens(self) -> list:
+        tokens = np.random.default_rng(1).integers(0, self.options.tokens, self.options.batch * self.options.length + 1)
+        header = b"LLMPTOK1" + struct.pack("<II", 1, self.options.tokens)
+        (self.work / "tokens.bin").write_bytes(header + tokens.astype(np.uint8).tobytes())
+        return ["--data", self.work / "tokens.bin"]
+
+    def write_arrays(self) -> list | None:
+        """Random samples of what the model takes, and of its first float output; none if that has a shape of its own."""
+        random, sizes, arrays = np.random.default_rng(1), self.sizes(), {}
+
+        def shape(info):
+            return [dim.dim_value if dim.HasField("dim_value") else sizes.get(dim.dim_param, -1) for dim in info.type.tensor_type.shape.dim]
+
+        for info in self.proto.graph.input:
+            kind = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+            if info.name not in self.parameters and not any(word in info.name for word in ("mask", "position", "token_type", "past")):
+                arrays[info.name] = (random.standard_normal(shape(info)) if kind.kind == "f" else random.integers(0, self.options.tokens, shape(info))).astype(kind)
+        floats = [info for info in self.proto.graph.output if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+        if not floats or min(shape(floats[0])) <= 0:
+            return None
+        np.savez(self.work / "samples.npz", labels=random.standard_normal(shape(floats[0])).astype(np.float32), **arrays)
+        return ["--data", self.work / "samples.npz", "--loss", "mse", "--logits", floats[0].name]
 
     def train(self, values: dict[str, np.ndarray], *more: str):
         """One step with these values: the loss, or the error of a model that is not trained."""
@@ -52,17 +72,19 @@ class Model:
             self.parameters[name].CopyFrom(numpy_helper.from_array(value, name))
         onnx.save(self.proto, self.path)
         log = self.work / "log.jsonl"
-        outcome = run_llmpar("train", self.path, *self.flags(), "--data", self.work / "tokens.bin", "--train-iters", "1", "--optimizer",
-                             "sgd", "--lr", "0", "--log", log, "--json", *more)
+        dims = [word for name, size in self.sizes().items() for word in ("--dim", f"{name}={size}")]
+        outcome = run_llmpar("train", self.path, *dims, *self.data, "--train-iters", "1", "--optimizer", "sgd", "--lr", "0", "--log", log, "--json", *more)
         if outcome.kind != Kind.OK:
             return None, outcome.error
         return json.loads(log.read_text().splitlines()[0])["loss"], ""
 
     def check(self) -> tuple[str, str]:
-        tokens = np.random.default_rng(1).integers(0, self.options.tokens, self.options.batch * self.options.length + 1)
-        header = b"LLMPTOK1" + struct.pack("<II", 1, self.options.tokens)
-        (self.work / "tokens.bin").write_bytes(header + tokens.astype(np.uint8).tobytes())
-        loss, error = self.train({}, "-o", str(self.work / "states.npz"))
+        states = ["-o", self.work / "states.npz"]
+        self.data = self.write_tokens()
+        loss, error = self.train({}, *states)
+        if loss is None and (arrays := self.write_arrays()):
+            self.data = arrays
+            loss, error = self.train({}, *states)
         if loss is None:
             return "refused", error.splitlines()[0][:90] if error else ""
         states = np.load(self.work / "states.npz")
@@ -90,7 +112,7 @@ class Model:
                     break
             worst = max(worst, min(differences))
         self.train(original)
-        return ("ok" if worst < LIMIT else "FAIL"), f"{len(gradients)} parameters, largest difference {worst:.1e}"
+        return ("ok" if worst < LIMIT else "FAIL"), f"{len(gradients)} parameters{' by mse' if 'mse' in self.data else ''}, largest difference {worst:.1e}"
 
 
 def main() -> int:

@@ -10,20 +10,32 @@ namespace llmpar::tool {
 
 static constexpr int64_t ignoredLabel = -100; // BuildTrainingStep's ignore-index
 
+/// Whether an input may take tokens or their positions.
+static bool isOfIndices(const rt::HostTensor &input) {
+  return (input.dtype == DType::I64 || input.dtype == DType::I32) && !input.shape.empty();
+}
+
+/// Writes `index(i)` for each element of such an input.
+static void fillIndices(DType dtype, llvm::MutableArrayRef<std::byte> bytes, llvm::function_ref<int64_t(int64_t)> index) {
+  auto fill = [&](auto *elements, size_t size) {
+    for (int64_t i = 0, n = static_cast<int64_t>(bytes.size() / size); i < n; ++i)
+      elements[i] = static_cast<std::remove_reference_t<decltype(*elements)>>(index(i));
+  };
+  if (dtype == DType::I64)
+    fill(reinterpret_cast<int64_t *>(bytes.data()), sizeof(int64_t));
+  else
+    fill(reinterpret_cast<int32_t *>(bytes.data()), sizeof(int32_t));
+}
+
 /// Fills an input that follows from nothing but its name; false if it does not.
 static bool fillByName(rt::HostTensor &input) {
   llvm::StringRef name = input.name;
   if (name.contains("mask") || input.elements() == 0) // was made up as ones
     return true;
-  if (input.dtype != DType::I64 || input.shape.empty())
+  bool isPosition = name.contains("position");
+  if (!isOfIndices(input) || (!isPosition && !name.contains("token_type")))
     return false;
-  if (name.contains("position"))
-    for (int64_t i = 0; i < input.elements(); ++i)
-      input.as<int64_t>()[i] = i % input.shape.back();
-  else if (name.contains("token_type"))
-    std::fill(input.data.begin(), input.data.end(), std::byte(0));
-  else
-    return false;
+  fillIndices(input.dtype, input.data, [&](int64_t i) { return isPosition ? i % input.shape.back() : 0; });
   return true;
 }
 
@@ -48,7 +60,7 @@ bool SampleInputs::find(const Session &session, const Samples &from, Failure &fa
         return false;
     } else if (fillByName(*own)) {
       continue;
-    } else if (from.tokens() && own->dtype == DType::I64 && own->shape == labels->shape) {
+    } else if (from.tokens() && isOfIndices(*own) && own->shape == labels->shape) {
       candidates.push_back(own);
     } else if (!from.tokens() || isFloat(own->dtype)) {
       return failure.set(Usage, "input '" + own->name + "' of type " + rt::describeTensor(*own) + " is not given: add --input=" + own->name + "=..." +
@@ -86,7 +98,7 @@ bool SampleInputs::addTokens(llvm::ArrayRef<rt::HostTensor *> candidates, int64_
                                   llvm::join(llvm::map_range(candidates, [](rt::HostTensor *input) { return input->name; }), ", ") +
                                   ": give those that are none with --input");
   if (columns.empty())
-    return failure.set(CompileError, "no input of tokens: an i64 input of the labels' shape is needed, e.g. 'input_ids'");
+    return failure.set(CompileError, "no input of tokens: an i64 or i32 input of the labels' shape is needed, e.g. 'input_ids'");
   columns.push_back({labels, nullptr, 1});
   const TokenFile &file = *samples->tokens();
   int64_t beyond = file.findBeyond(classes);
@@ -111,15 +123,13 @@ void SampleInputs::readRow(const Column &column, int64_t sample, llvm::MutableAr
     llvm::copy(llvm::ArrayRef(column.array->data).slice(static_cast<size_t>(sample) * row.size(), row.size()), row.begin());
     return;
   }
-  const size_t count = row.size() / dtypeSize(column.to->dtype);
   if (sample >= 0) {
-    auto *ids = reinterpret_cast<int64_t *>(row.data());
-    for (size_t i = 0; i < count; ++i)
-      ids[i] = (*samples->tokens())[sample * length() + static_cast<int64_t>(i) + column.offset];
+    int64_t first = sample * length() + column.offset;
+    fillIndices(column.to->dtype, row, [&](int64_t i) { return (*samples->tokens())[first + i]; });
   } else if (column.to == labels && labels->dtype == DType::I64) {
-    std::fill_n(reinterpret_cast<int64_t *>(row.data()), count, ignoredLabel);
+    fillIndices(DType::I64, row, [](int64_t) { return ignoredLabel; });
   } else if (column.to == labels) {
-    std::fill_n(reinterpret_cast<float *>(row.data()), count, std::numeric_limits<float>::quiet_NaN());
+    std::fill_n(reinterpret_cast<float *>(row.data()), row.size() / sizeof(float), std::numeric_limits<float>::quiet_NaN());
   }
 }
 

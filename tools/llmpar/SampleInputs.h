@@ -15,7 +15,7 @@ namespace llmpar::tool {
 
 class SampleInputs {
 public:
-  /// Arrays go to the inputs of their names. Tokens go to the only i64 input of the labels' shape, of several to those
+  /// Arrays go to the inputs of their names. Tokens go to the only integer input of the labels' shape, of several to those
   /// called `input_ids` and the like. Of what is left positions count from 0, masks are ones and token types 0; what
   /// else a model takes must be given, or be empty.
   bool find(const Session &session, const Samples &samples, Failure &failure);
