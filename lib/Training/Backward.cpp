@@ -24,6 +24,7 @@ public:
                        [&](Value result) { return gradients.contains(result) && active.contains(result); }))
         if (failed(differentiate(op)))
           return failure();
+    joinSlices(*block);
     return llvm::map_to_vector(values, [&](Value value) { return gradients.lookup(value); });
   }
 
@@ -59,6 +60,76 @@ private:
   void accumulate(Location loc, Value operand, Value gradient) {
     Value &sum = gradients[operand];
     sum = sum ? BinaryOp::create(builder, loc, "add", sum, gradient).getResult() : gradient;
+    if (sum != gradient)
+      sums.push_back(sum.getDefiningOp());
+  }
+
+  //===-- A value that is read in slices ------------------------------------------===//
+
+  SmallVector<Operation *> sums;
+
+  /// The gradients of slices that a sum is made of; false if there is anything else in it.
+  static bool collectSlices(Value value, SmallVectorImpl<SliceGradOp> &slices) {
+    Operation *op = value.getDefiningOp();
+    if (auto slice = dyn_cast_or_null<SliceGradOp>(op)) {
+      slices.push_back(slice);
+      return value.hasOneUse() && llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; });
+    }
+    auto add = dyn_cast_or_null<BinaryOp>(op);
+    return add && add.getKind() == "add" && value.hasOneUse() && collectSlices(add.getA(), slices) && collectSlices(add.getB(), slices);
+  }
+
+  /// The dimension along which slices, in their order, are all of a value of that shape; -1 if there is none.
+  static int64_t dimOfParts(ArrayRef<SliceGradOp> slices, ArrayRef<int64_t> shape) {
+    for (int64_t dim = 0, rank = static_cast<int64_t>(shape.size()); dim < rank; ++dim) {
+      SmallVector<int64_t> end(shape.size(), 0); // of the slices so far
+      bool follow = llvm::all_of(slices, [&](SliceGradOp slice) {
+        SmallVector<int64_t> extents(shapeOf(slice.getDy())), whole(shape);
+        bool isNext = slice.getStarts() == ArrayRef<int64_t>(end);
+        whole[dim] = extents[dim];
+        end[dim] += extents[dim];
+        return isNext && extents == whole;
+      });
+      if (follow && end[dim] == shape[dim])
+        return dim;
+    }
+    return -1;
+  }
+
+  /// With all that the sum is made of.
+  void erase(Operation *op) {
+    SmallVector<Value> parts;
+    if (isa<BinaryOp>(op))
+      parts.assign(op->operand_begin(), op->operand_end());
+    llvm::erase(sums, op);
+    op->erase();
+    for (Value part : parts)
+      erase(part.getDefiningOp());
+  }
+
+  /// The sum of the gradients of slices that are all of a value is a concatenation: nothing is padded and added.
+  void joinSlices(Block &block) {
+    while (!sums.empty()) { // a sum before those that it is made of
+      auto add = cast<BinaryOp>(sums.pop_back_val());
+      SmallVector<SliceGradOp> slices;
+      if (!collectSlices(add.getA(), slices) || !collectSlices(add.getB(), slices))
+        continue;
+      llvm::sort(slices, [](SliceGradOp a, SliceGradOp b) { return a.getStarts() < b.getStarts(); });
+      int64_t dim = dimOfParts(slices, shapeOf(add));
+      if (dim < 0)
+        continue;
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(add);
+      SmallVector<Value> parts;
+      for (SliceGradOp slice : slices)
+        parts.push_back(slice.getDy());
+      Value whole = ConcatOp::create(builder, add.getLoc(), add.getType(), parts, dim);
+      for (auto &[value, gradient] : gradients)
+        if (gradient == add.getResult())
+          gradient = whole;
+      add.getResult().replaceAllUsesWith(whole);
+      erase(add);
+    }
   }
 };
 
