@@ -52,14 +52,17 @@ class Model:
     def write_arrays(self) -> list | None:
         """Random samples of what the model takes, and of its first float output; none if that has a shape of its own."""
         random, sizes, arrays = np.random.default_rng(1), self.sizes(), {}
+        tables = [self.parameters[node.input[0]].dims[0] for node in self.proto.graph.node if node.op_type == "Gather" and node.input[0] in self.parameters]
+        tokens = min([self.options.tokens, *(rows for rows in tables if rows > 4)])
 
         def shape(info):
-            return [dim.dim_value if dim.HasField("dim_value") else sizes.get(dim.dim_param, -1) for dim in info.type.tensor_type.shape.dim]
+            return [dim.dim_value if dim.HasField("dim_value") else sizes.get(dim.dim_param, self.options.length if index else self.options.batch)
+                    for index, dim in enumerate(info.type.tensor_type.shape.dim)]
 
         for info in self.proto.graph.input:
             kind = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
             if info.name not in self.parameters and not any(word in info.name for word in ("mask", "position", "token_type", "past")):
-                arrays[info.name] = (random.standard_normal(shape(info)) if kind.kind == "f" else random.integers(0, self.options.tokens, shape(info))).astype(kind)
+                arrays[info.name] = (random.standard_normal(shape(info)) if kind.kind == "f" else random.integers(0, tokens, shape(info))).astype(kind)
         floats = [info for info in self.proto.graph.output if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
         if not floats or min(shape(floats[0])) <= 0:
             return None
