@@ -19,6 +19,8 @@ using FusionReport = llvm::SmallVector<Fusion, 0>;
 // one.
 void raiseActivations(mlir::func::FuncOp function, FusionReport *report = nullptr);
 void raiseNorms(mlir::func::FuncOp function, FusionReport *report = nullptr);
+/// What attention's products have merged to one batch dimension is split again, so that fuseAttention sees it.
+void splitBatches(mlir::func::FuncOp function);
 /// `forTraining`: not where a mask is trained.
 void fuseAttention(mlir::func::FuncOp function, bool forTraining = false, FusionReport *report = nullptr);
 

@@ -30,6 +30,14 @@ def RaiseNorms : FusionPass<"llmpar-raise-norms"> {
     Conversions to f32 and back go, for the kernels compute in f32. Nothing else may use what is inside.
   }];
 }
+def SplitBatches : FusionPass<"llmpar-split-batches"> {
+  let summary = "Keep batch and heads apart in attention that merges them to one dimension";
+  let description = [{
+    Exports multiply matrices in a single batch dimension (`bmm`, `baddbmm`) and reshape scores for the mask and the softmax.
+    Products and elementwise ops on the way get the dimensions of the softmax; queries, keys and values are reshaped in
+    place of scores. Then heads can be sharded, and the whole becomes one llmpar.attention.
+  }];
+}
 def FuseAttention : FusionPass<"llmpar-fuse-attention"> {
   let summary = "Make products of queries, keys and values around a softmax one llmpar.attention";
   let description = [{
