@@ -1,5 +1,6 @@
 //===- Verifiers.cpp - What result inference does not check -----------------===//
 #include "llmpar/Dialect/Llmpar.h"
+#include "llmpar/Dialect/WeightParts.h"
 
 namespace llmpar {
 namespace {
@@ -40,6 +41,27 @@ mlir::LogicalResult checkReduction(mlir::Operation *op, llvm::StringRef reductio
   return mlir::success();
 }
 
+/// `llmpar.part` names a tensor, and a box of it.
+mlir::LogicalResult checkPart(WeightOp weight) {
+  mlir::Attribute attribute = weight->getAttr(partAttribute);
+  if (!attribute)
+    return mlir::success();
+  auto part = mlir::dyn_cast<mlir::DictionaryAttr>(attribute);
+  auto shape = part ? part.getAs<mlir::DenseI64ArrayAttr>("shape") : nullptr;
+  auto starts = part ? part.getAs<mlir::DenseI64ArrayAttr>("starts") : nullptr;
+  if (!shape || !starts || !part.getAs<mlir::StringAttr>("of"))
+    return weight.emitOpError() << "'llmpar.part' is " << attribute
+                                << ": expected {of = name, shape = array, starts = array}";
+  llvm::ArrayRef<int64_t> extents = mlir::cast<mlir::RankedTensorType>(weight.getType()).getShape();
+  bool isInside = shape.size() == static_cast<int64_t>(extents.size()) && starts.size() == shape.size();
+  for (int64_t dim = 0; isInside && dim < shape.size(); ++dim)
+    isInside = starts[dim] >= 0 && starts[dim] + extents[dim] <= shape[dim];
+  if (!isInside)
+    return weight.emitOpError() << "of type " << weight.getType() << " at " << starts
+                                << " is no box of a tensor of shape " << shape;
+  return mlir::success();
+}
+
 } // namespace
 
 mlir::LogicalResult verifyInferredTypes(mlir::Operation *op) {
@@ -54,11 +76,14 @@ mlir::LogicalResult verifyInferredTypes(mlir::Operation *op) {
 }
 
 mlir::LogicalResult WeightOp::verify() {
+  if (mlir::failed(checkPart(*this)))
+    return mlir::failure();
   auto type = mlir::cast<mlir::RankedTensorType>(getType());
+  Shape shape = boxOf(*this).shape;
   int64_t parts = getSources().size();
   if (parts == 1 || (parts == 0 && (*this)->hasAttr(LlmparDialect::kMutable))) // none: begins as zeros
     return mlir::success();
-  if (parts == 0 || type.getRank() == 0 || type.getDimSize(0) % parts != 0)
+  if (parts == 0 || shape.empty() || shape[0] % parts != 0)
     return emitOpError() << "of type " << type << " has " << parts
                          << " sources: each is an equal part of dimension 0, so their number must divide it";
   for (ExternalAttr source : getSources().getAsRange<ExternalAttr>())

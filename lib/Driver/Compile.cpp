@@ -51,9 +51,9 @@ public:
     auto fuse = [&](mlir::OpPassManager &pm) { buildFuse(pm, isStep); };
     auto step = [&](mlir::OpPassManager &pm) {
       if (options.training)
-        buildTrain(pm, *options.training, options.precision);
+        buildTrain(pm, *options.training, options.precision, splitsWeights());
       else
-        buildEvaluate(pm, *options.evaluation, options.precision);
+        buildEvaluate(pm, *options.evaluation, options.precision, splitsWeights());
     };
     auto partition = [&](mlir::OpPassManager &pm) {
       stepsApart() && hasReplicas() ? buildPartition(pm, replicaAxis(), *options.training->synchronizeEvery) : buildPartition(pm);
@@ -91,6 +91,8 @@ private:
   bool stepsApart() const { return options.training && options.training->synchronizeEvery; }
   /// Whether ranks of an axis hold the same states.
   bool hasReplicas() const { return zeroStage() == 0 && llvm::is_contained({"data", "hybrid"}, options.layout); }
+  /// Whether weights may be split by more than ZeRO.
+  bool splitsWeights() const { return method || !axes.tensor.empty(); }
   bool choosesRecompute() const { return options.training && options.training->recompute == "auto"; }
   /// The data axis, of a layout by rule or by search.
   std::string replicaAxis() const {

@@ -61,29 +61,36 @@ void buildFuse(mlir::OpPassManager &pm, bool forTraining) {
   pm.addPass(mlir::createCSEPass());
 }
 
-static void lowerPrecision(mlir::OpPassManager &pm, llvm::StringRef precision) {
+static void splitProjections(mlir::OpPassManager &pm) {
+  // Before pins and propagation: they see the projections one by one.
+  pm.addPass(createSplitPackedProjections());
+  pm.addPass(mlir::createCSEPass());
+}
+
+/// What comes before a step is made of a graph.
+static void prepareStep(mlir::OpPassManager &pm, llvm::StringRef precision, bool splitsWeights) {
+  if (splitsWeights) { // first: of parts there are gradients and states
+    splitProjections(pm);
+    pm.addPass(createSplitPackedWeights());
+  }
   if (!precision.empty()) // behind the fuse phase: what is raised there needs no f32 in between
     pm.addPass(createLowerPrecision({precision.str()}));
 }
 
-void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision) {
-  lowerPrecision(pm, precision);
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision,
+                bool splitsWeights) {
+  prepareStep(pm, precision, splitsWeights);
   pm.addPass(createBuildTrainingStep(options.step));
   buildSimplify(pm); // gradients of reshapes, casts and broadcasts meet
   if (options.recompute != "auto") // last: it counts on what is left
     pm.addPass(createRecompute({options.recompute}));
 }
 
-void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision) {
-  lowerPrecision(pm, precision);
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision,
+                   bool splitsWeights) {
+  prepareStep(pm, precision, splitsWeights);
   pm.addPass(createBuildEvaluationStep(options));
   buildSimplify(pm);
-}
-
-static void splitProjections(mlir::OpPassManager &pm) {
-  // Before pins and propagation: they see the projections one by one.
-  pm.addPass(createSplitPackedProjections());
-  pm.addPass(mlir::createCSEPass());
 }
 
 static void applyPins(mlir::OpPassManager &pm, llvm::ArrayRef<std::string> pins) {

@@ -2,7 +2,7 @@
 #include "llmpar/Frontend/DeviceConfigurations.h"
 #include "OnnxFile.h"
 #include "ShardingSpecs.h"
-#include "llmpar/Dialect/Llmpar.h"
+#include "llmpar/Dialect/WeightParts.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -33,7 +33,7 @@ struct NamedValues {
         inputs[name] = argument;
     for (Operation &op : function.getBody().front()) {
       if (auto load = dyn_cast<LoadWeightOp>(op))
-        weights[load.getWeight()].push_back(load);
+        weights[tensorNameOf(load)].push_back(load);
       auto name = op.getLoc()->findInstanceOf<NameLoc>();
       if (!name)
         continue;

@@ -7,12 +7,14 @@
 //===----------------------------------------------------------------------===//
 #include "llmpar/Lowering/Passes.h"
 
+#include "llmpar/Dialect/WeightParts.h"
 #include "llmpar/Lowering/KernelAttributes.h"
 #include "llmpar/Lowering/MemoryPlan.h"
 #include "llmpar/Lowering/OverlapOrder.h"
 #include "llmpar/Lowering/PlanWaits.h"
 #include "llmpar/Lowering/RecordCost.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include <optional>
@@ -105,17 +107,22 @@ private:
         }
     for (auto [path, needed] : files)
       exec::FileOp::create(builder, func.getLoc(), path, sizeOfFile(module, path, needed));
+    llvm::StringSet<> states; // of several parts one state
     for (BlockArgument argument : func.getArguments())
-      if (isState(argument))
-        exec::StateOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
-      else
+      if (WeightOp state = stateOf(argument)) {
+        WeightBox box = boxOf(state);
+        if (states.insert(box.tensor).second)
+          exec::StateOp::create(builder, argument.getLoc(), box.tensor, globalType(argument).clone(box.shape));
+      } else
         exec::InputOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), globalType(argument));
     for (const OutputPlan &output : plan.outputs)
       exec::OutputOp::create(builder, func.getLoc(), outputName(output.result), globalType(output.value));
   }
 
-  bool isState(BlockArgument argument) {
-    return func.getArgAttr(argument.getArgNumber(), LlmparDialect::kState) != nullptr;
+  /// The weight whose value an argument is, or null.
+  WeightOp stateOf(BlockArgument argument) {
+    auto symbol = func.getArgAttrOfType<FlatSymbolRefAttr>(argument.getArgNumber(), LlmparDialect::kState);
+    return symbol ? symbols.lookup<WeightOp>(symbol.getValue()) : WeightOp();
   }
   StringAttr inputName(unsigned index) {
     return nameOf(func.getArgAttrDict(index), "input" + Twine(index), builder.getContext());
@@ -129,6 +136,12 @@ private:
   WeightOp weightOf(const LoadPlan &load) const {
     auto symbol = dyn_cast<FlatSymbolRefAttr>(load.source);
     return symbol ? symbols.lookup<WeightOp>(symbol.getValue()) : WeightOp();
+  }
+
+  /// Where what begins at `starts` of a weight begins in its tensor.
+  static SmallVector<int64_t> within(const WeightBox &box, ArrayRef<int64_t> starts) {
+    return llvm::map_to_vector(llvm::zip(box.starts, starts),
+                               [](auto pair) { return std::get<0>(pair) + std::get<1>(pair); });
   }
 
   exec::BufferAttr buffer(Value value, int storage) const {
@@ -148,12 +161,14 @@ private:
         return failure();
     for (auto [argument, storage] : llvm::zip(func.getArguments(), plan.arguments))
       if (storage >= 0 && !isEmpty(layouts.valid(argument, rank))) {
-        auto starts = builder.getDenseI64ArrayAttr(layouts.starts(argument, rank));
-        StringAttr name = inputName(argument.getArgNumber());
-        if (isState(argument))
-          exec::SliceStateOp::create(builder, argument.getLoc(), name, starts, buffer(argument, storage));
-        else
-          exec::SliceInOp::create(builder, argument.getLoc(), name, starts, buffer(argument, storage));
+        SmallVector<int64_t> starts = layouts.starts(argument, rank);
+        if (WeightOp state = stateOf(argument)) {
+          WeightBox box = boxOf(state);
+          exec::SliceStateOp::create(builder, argument.getLoc(), box.tensor, within(box, starts),
+                                     buffer(argument, storage));
+        } else
+          exec::SliceInOp::create(builder, argument.getLoc(), inputName(argument.getArgNumber()), starts,
+                                  buffer(argument, storage));
       }
     for (const OutputPlan &output : plan.outputs)
       createOutput(output);
@@ -179,12 +194,15 @@ private:
     WeightOp weight = weightOf(load);
     if (!weight)
       return emitError(loc) << "no weight " << load.source;
-    createLoads(weight, loc, load.shape, starts, target);
+    WeightBox box = boxOf(weight);
+    createLoads(weight, box, loc, within(box, starts), target);
     return success();
   }
 
-  /// A load for every source of the weight that the box [starts, starts + target) has a part of.
-  void createLoads(WeightOp weight, Location loc, Shape shape, SmallVector<int64_t> starts, exec::BufferAttr target) {
+  /// A load for every source of the weight's tensor that the box [starts, starts + target) of it has a part of.
+  void createLoads(WeightOp weight, const WeightBox &box, Location loc, SmallVector<int64_t> starts,
+                   exec::BufferAttr target) {
+    Shape shape = box.shape;
     auto sources = weight.getSources().getAsRange<ExternalAttr>();
     auto stored = weight->getAttrOfType<TypeAttr>(LlmparDialect::kStored);
     if (sources.empty()) // a state that begins as zeros, like all memory
@@ -205,7 +223,7 @@ private:
         shape[0] = rows;
         part = exec::BufferAttr::get(builder.getContext(), target.getArena(), offset, target.getType().clone(extents));
       }
-      exec::LoadOp::create(builder, loc, weight.getSymNameAttr(), builder.getStringAttr(source.getPath()),
+      exec::LoadOp::create(builder, loc, builder.getStringAttr(box.tensor), builder.getStringAttr(source.getPath()),
                            builder.getI64IntegerAttr(source.getOffset()), builder.getDenseI64ArrayAttr(shape),
                            builder.getDenseI64ArrayAttr(starts), part, stored);
       offset += static_cast<int64_t>(bytesOf(part));

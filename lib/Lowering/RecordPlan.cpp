@@ -41,19 +41,20 @@ private:
   /// The part of a weight or constant that a value is.
   struct Source {
     Attribute attribute;
-    Shape shape;
     SmallVector<int64_t> base;
   };
+
+  SmallVector<int64_t> origin(Value value) const {
+    return SmallVector<int64_t>(layouts.of(value).global.size(), 0);
+  }
 
   /// Slices of weights with step 1 are loaded as such.
   void findSources() {
     for (Operation &op : body.without_terminator()) {
       if (auto load = dyn_cast<LoadWeightOp>(op)) {
-        Shape shape = layouts.of(load.getResult()).global;
-        sources[load.getResult()] = {load.getWeightAttr(), shape, SmallVector<int64_t>(shape.size(), 0)};
+        sources[load.getResult()] = {load.getWeightAttr(), origin(load)};
       } else if (auto constant = dyn_cast<ConstantOp>(op)) {
-        Shape shape = layouts.of(constant.getResult()).global;
-        sources[constant.getResult()] = {constant.getValue(), shape, SmallVector<int64_t>(shape.size(), 0)};
+        sources[constant.getResult()] = {constant.getValue(), origin(constant)};
       } else if (auto slice = dyn_cast<SliceOp>(op)) {
         auto it = sources.find(slice.getX());
         if (it == sources.end() || llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; }))
@@ -111,7 +112,7 @@ private:
       return;
     }
     it->second = addStorage(value, Origin::Load);
-    plan.loads.push_back({value, source.attribute, source.shape, source.base, it->second});
+    plan.loads.push_back({value, source.attribute, source.base, it->second});
   }
 
   LogicalResult addOp(Operation &op) {
@@ -175,8 +176,7 @@ private:
     plan.storages[id].isState = true;
     plan.storages[id].isPacked = false;
     stateOf[symbol] = id;
-    Shape shape = layouts.of(argument).global;
-    plan.loads.push_back({argument, symbol, shape, SmallVector<int64_t>(shape.size(), 0), id});
+    plan.loads.push_back({argument, symbol, origin(argument), id});
   }
 
   LogicalResult checkStates() {

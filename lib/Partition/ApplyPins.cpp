@@ -1,4 +1,5 @@
 //===- ApplyPins.cpp - Shard inputs and weights by name ---------------------===//
+#include "llmpar/Dialect/WeightParts.h"
 #include "llmpar/Partition/Passes.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -67,8 +68,8 @@ struct ApplyPins : impl::ApplyPinsBase<ApplyPins> {
 
   mlir::LogicalResult apply(mlir::func::FuncOp function, const Pin &pin, const Mesh &mesh) {
     bool matched = false;
-    auto place = [&](mlir::Value value, llvm::StringRef name) -> mlir::LogicalResult {
-      if (!pin.pattern.match(name))
+    auto place = [&](mlir::Value value, llvm::StringRef name, llvm::StringRef tensor) -> mlir::LogicalResult {
+      if (!pin.pattern.match(tensor))
         return mlir::success();
       auto shape = mlir::cast<mlir::RankedTensorType>(value.getType()).getShape();
       if (shape.size() != pin.dims.size())
@@ -84,10 +85,10 @@ struct ApplyPins : impl::ApplyPinsBase<ApplyPins> {
     };
     for (mlir::BlockArgument argument : function.getArguments())
       if (auto name = function.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), LlmparDialect::kName))
-        if (mlir::failed(place(argument, name)))
+        if (mlir::failed(place(argument, name, name)))
           return mlir::failure();
     mlir::WalkResult walk = function.walk([&](LoadWeightOp load) {
-      return mlir::WalkResult(place(load.getResult(), load.getWeight()));
+      return mlir::WalkResult(place(load.getResult(), load.getWeight(), tensorNameOf(load)));
     });
     if (walk.wasInterrupted())
       return mlir::failure();

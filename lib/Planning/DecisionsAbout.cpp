@@ -1,4 +1,5 @@
 //===- DecisionsAbout.cpp - Nodes of a problem by name ----------------------===//
+#include "llmpar/Dialect/WeightParts.h"
 #include "llmpar/Planning/ExplainPlan.h"
 #include "llmpar/Planning/PlanDocument.h"
 #include "llvm/ADT/STLExtras.h"
@@ -52,7 +53,7 @@ private:
         byName[name].insert(inputs.lookup(argument.getArgNumber()));
     for (Operation &op : function.getBody().front()) {
       if (auto load = dyn_cast<LoadWeightOp>(op))
-        addUsers(byName[load.getWeight()], load.getResult());
+        addUsers(byName[tensorNameOf(load)], load.getResult());
       if (StringRef name = nodeNameOf(&op); !name.empty())
         addNodes(byName[name], &op);
       if (auto end = dyn_cast<func::ReturnOp>(op))

@@ -2,12 +2,14 @@
 #include "Loss.h"
 #include "MasterWeights.h"
 #include "llmpar/Dialect/OpWriter.h"
+#include "llmpar/Dialect/WeightParts.h"
 #include "llmpar/Training/Backward.h"
 #include "llmpar/Training/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/GlobPattern.h"
 #include <limits>
 #include <numbers>
@@ -143,7 +145,7 @@ private:
     symbols.emplace(getOperation());
     llvm::MapVector<WeightOp, LoadWeightOp> found;
     for (auto load : function.getBody().front().getOps<LoadWeightOp>())
-      if (isFloat(load.getResult()) && !isFrozen(load.getWeight()))
+      if (isFloat(load.getResult()) && !isFrozen(tensorNameOf(load)))
         found.try_emplace(symbols->lookup<WeightOp>(load.getWeight()), load);
     // One load for each, so that a tied weight has one gradient.
     for (auto load : llvm::make_early_inc_range(function.getBody().front().getOps<LoadWeightOp>()))
@@ -284,8 +286,20 @@ private:
       Value part = sumOf(write, losses);
       sum = sum ? write.binary("add", sum, part) : part;
     }
+    giveAllParts(write);
     llvm::erase_if(parameters, [](Parameter &p) { return !p.gradient; });
     return write.binary("mul", sum, share);
+  }
+
+  /// Of a tensor of which the loss reads some parts, the others are state too: of files it is one. Their gradient is 0.
+  void giveAllParts(OpWriter &write) {
+    llvm::StringSet<> trained;
+    for (Parameter &parameter : parameters)
+      if (parameter.gradient)
+        trained.insert(boxOf(parameter.weight).tensor);
+    for (Parameter &parameter : parameters)
+      if (!parameter.gradient && trained.contains(boxOf(parameter.weight).tensor))
+        parameter.gradient = write.zeros(parameter.load);
   }
 
   /// Adds a loss's gradients to those of the parameters, each as soon as it is there.
@@ -312,6 +326,17 @@ private:
     StringAttr symbol = symbols->insert(weight, Block::iterator(function)); // another name if it is taken
     return {weight, LoadWeightOp::create(write.builder, write.loc, type, symbol.getValue())};
   }
+  /// One for a parameter; of a part it is the same part of a tensor.
+  State state(OpWriter &write, WeightOp parameter, const Twine &suffix) {
+    auto type = cast<RankedTensorType>(parameter.getType());
+    WeightBox box = boxOf(parameter);
+    box.tensor += suffix.str();
+    while (symbols->lookup(box.tensor))
+      box.tensor += "_0";
+    State result = state(write, nameOf(box, type.getShape()), type);
+    setBox(result.weight, box);
+    return result;
+  }
   static void markMutable(WeightOp weight) {
     weight->setAttr(LlmparDialect::kMutable, UnitAttr::get(weight.getContext()));
   }
@@ -333,8 +358,7 @@ private:
   /// The optimizer gets the gradient of `staleness` steps ago; in the first steps zeros.
   void delayGradient(OpWriter &write, Parameter &parameter) {
     for (int64_t age = 1; age <= staleness; ++age) {
-      std::string name = (parameter.weight.getSymName() + ".gradient").str();
-      State held = state(write, age == 1 ? name : name + "_" + std::to_string(age), tensorType(parameter.gradient));
+      State held = state(write, parameter.weight, age == 1 ? ".gradient" : ".gradient_" + std::to_string(age));
       addResult(parameter.gradient, held.weight);
       parameter.gradient = held.value;
     }
@@ -447,7 +471,7 @@ private:
     auto number = [&](double x) { return write.builder.getF64FloatAttr(x); };
     auto flag = [&](bool x) { return write.builder.getBoolAttr(x); };
     auto decay = number(type.getRank() >= 2 ? double(weightDecay) : 0.0);
-    auto slot = [&](StringRef suffix) { return state(write, weight.getSymName() + suffix, type); };
+    auto slot = [&](StringRef suffix) { return state(write, weight, suffix); };
     if (optimizer == "sgd") {
       State velocity = slot(".velocity");
       auto sgd = SgdOp::create(write.builder, write.loc, value, parameter.gradient, velocity.value, rate, scale,

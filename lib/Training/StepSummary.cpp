@@ -3,7 +3,9 @@
 
 #include "GradientRules.h"
 #include "llmpar/Dialect/FlopCount.h"
+#include "llmpar/Dialect/WeightParts.h"
 #include "llmpar/Training/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -16,9 +18,11 @@ static double productFlops(Operation *op) {
 
 StepSummary summarizeStep(ModuleOp module) {
   StepSummary summary;
+  llvm::StringSet<> known; // of several parts one tensor
   for (WeightOp weight : module.getOps<WeightOp>())
     if (weight->hasAttr(LlmparDialect::kMutable) && !weight.getSources().empty())
-      summary.parameters.push_back(weight.getSymName().str());
+      if (std::string name = boxOf(weight).tensor; known.insert(name).second)
+        summary.parameters.push_back(std::move(name));
   module.walk([&](Operation *op) {
     if (auto loss = dyn_cast<CrossEntropyOp>(op))
       summary.classes = shapeOf(loss.getLogits()).back();

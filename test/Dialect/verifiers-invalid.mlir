@@ -207,3 +207,18 @@ func.func @reshard_keeps_the_type(%x: tensor<4x6xf32>) {
   %0 = llmpar.reshard %x : (tensor<4x6xf32>) -> tensor<4x3xf32>
   return
 }
+
+// -----
+
+// expected-error @below {{'llmpar.part' is {of = "w", starts = array<i64: 0>}: expected {of = name, shape = array, starts = array}}}
+llmpar.weight @"w[0:3]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {llmpar.part = {of = "w", starts = array<i64: 0>}}
+
+// -----
+
+// expected-error @below {{of type 'tensor<3xf32>' at array<i64: 8> is no box of a tensor of shape array<i64: 10>}}
+llmpar.weight @"w[8:11]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {llmpar.part = {of = "w", shape = array<i64: 10>, starts = array<i64: 8>}}
+
+// -----
+
+// expected-error @below {{of type 'tensor<3xf32>' at array<i64: 0, 0> is no box of a tensor of shape array<i64: 4, 10>}}
+llmpar.weight @"w[0:3]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {llmpar.part = {of = "w", shape = array<i64: 4, 10>, starts = array<i64: 0, 0>}}

@@ -56,3 +56,21 @@ llmpar.weight @b : tensor<4xf32> from <"w.bin", 16, 16> {llmpar.mutable}
 func.func @main(%a: tensor<4xf32> {llmpar.name = "a", llmpar.state = @a}, %b: tensor<4xf32> {llmpar.name = "b", llmpar.state = @b}) -> (tensor<4xf32> {llmpar.next = @a}, tensor<4xf32> {llmpar.next = @b}) {
   return %b, %a : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// Parts of a tensor are boxes of one state, and of one file.
+// CHECK-LABEL: llmpar_rt.program
+// CHECK:         llmpar_rt.state "w" : tensor<6x10xf32>
+// CHECK-NOT:     llmpar_rt.state
+// CHECK:         llmpar_rt.rank 1
+// CHECK:         llmpar_rt.load "w" from "w.bin"{{.*}} shape [6, 10] starts [0, 2] to weights+[[Q:[0-9]+]] : tensor<6x1xf32>
+// CHECK:         llmpar_rt.load "w" from "w.bin"{{.*}} shape [6, 10] starts [0, 7] to weights+[[K:[0-9]+]] : tensor<6x3xf32>
+// CHECK:         llmpar_rt.slice_state "w" starts [0, 2] at weights+[[Q]] : tensor<6x1xf32>
+// CHECK:         llmpar_rt.slice_state "w" starts [0, 7] at weights+[[K]] : tensor<6x3xf32>
+llmpar.mesh @mesh <["tp"=2]>
+llmpar.weight @"w[:, 0:3]" : tensor<6x3xf32> from <"w.bin", 0, 240> {llmpar.mutable, llmpar.part = {of = "w", shape = array<i64: 6, 10>, starts = array<i64: 0, 0>}}
+llmpar.weight @"w[:, 3:10]" : tensor<6x7xf32> from <"w.bin", 0, 240> {llmpar.mutable, llmpar.part = {of = "w", shape = array<i64: 6, 10>, starts = array<i64: 0, 3>}}
+func.func @main(%q: tensor<6x2xf32> {llmpar.name = "w[:, 0:3]", llmpar.state = @"w[:, 0:3]", llmpar.out = #llmpar.sharding<@mesh, [{}, {"tp"}]>, llmpar.global = tensor<6x3xf32>}, %k: tensor<6x4xf32> {llmpar.name = "w[:, 3:10]", llmpar.state = @"w[:, 3:10]", llmpar.out = #llmpar.sharding<@mesh, [{}, {"tp"}]>, llmpar.global = tensor<6x7xf32>}) -> (tensor<6x2xf32> {llmpar.next = @"w[:, 0:3]"}, tensor<6x4xf32> {llmpar.next = @"w[:, 3:10]"}) {
+  return %q, %k : tensor<6x2xf32>, tensor<6x4xf32>
+}

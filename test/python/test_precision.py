@@ -176,10 +176,11 @@ class PrecisionTest(unittest.TestCase):
         model, out = folder / "model.onnx", folder / "trained.onnx"
         save_in_bf16(self.root / "gpt2" / "model.onnx", model)
         initial = {t.name: bf16_values(t) for t in onnx.load(model).graph.initializer if t.data_type == TensorProto.BFLOAT16}
-        loaded = self.states("narrow", 1, "--lr", "0")
-        for name in ["wte.weight", "h.0.ln_1.weight", "h.1.mlp.c_fc.bias"]:
-            self.assertEqual(loaded[name].dtype, np.float32)
-            np.testing.assert_array_equal(loaded[name], initial[name])
+        for more in [[], TP2]:
+            loaded = self.states("narrow", 1, "--lr", "0", *more)
+            for name in ["wte.weight", "h.0.ln_1.weight", "h.0.attn.c_attn.weight", "h.1.attn.c_attn.bias", "h.1.mlp.c_fc.bias"]:
+                self.assertEqual(loaded[name].dtype, np.float32)
+                np.testing.assert_array_equal(loaded[name], initial[name])
         np.testing.assert_allclose(self.losses("narrow", 20), self.losses("gpt2", 20), rtol=0.02)
         np.testing.assert_allclose(self.losses("narrow", 20, *TP2), self.losses("narrow", 20), rtol=3e-3)
         trained = self.states("narrow", 5)

@@ -20,12 +20,15 @@ struct LayoutAxes {
 /// Errors: an unknown method; a mesh whose axes do not fit it.
 llvm::Expected<LayoutAxes> layoutAxes(llvm::StringRef layout, const Mesh &mesh);
 
-/// One function per phase of Phases.h that is made of passes.
+/// One function per phase of Phases.h that is made of passes. `splitsWeights`: the layout may split weights, so that
+/// the parts of a packed projection are states of their own.
 void buildSimplify(mlir::OpPassManager &pm);
 void buildFuse(mlir::OpPassManager &pm, bool forTraining = false);
-void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision = "");
+void buildTrain(mlir::OpPassManager &pm, const TrainingOptions &options, llvm::StringRef precision = "",
+                bool splitsWeights = false);
 /// In the place of buildTrain.
-void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision = "");
+void buildEvaluate(mlir::OpPassManager &pm, const BuildEvaluationStepOptions &options, llvm::StringRef precision = "",
+                   bool splitsWeights = false);
 void buildLayout(mlir::OpPassManager &pm, const LayoutAxes &axes, llvm::ArrayRef<std::string> pins,
                  int zeroStage = 0);
 /// The layout phase of a search: what comes before planShardings, and behind it.

@@ -45,7 +45,6 @@ struct Storage {
 struct LoadPlan {
   mlir::Value value;
   mlir::Attribute source;          ///< FlatSymbolRefAttr of a weight, or the constant
-  Shape shape;                     ///< of the source
   llvm::SmallVector<int64_t> base; ///< where the global value begins in the source
   int storage;
 };

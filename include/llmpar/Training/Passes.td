@@ -18,6 +18,17 @@ def LowerPrecision : TrainingPass<"llmpar-lower-precision"> {
   }];
   let options = [Option<"type", "type", "std::string", "\"bf16\"", "bf16 or f16">];
 }
+def SplitPackedWeights : TrainingPass<"llmpar-split-packed-weights"> {
+  let summary = "Make the parts of a packed weight weights of their own";
+  let description = [{
+    A weight that is read in slices alone (through its narrow copies too), which are all of it, cut along one dimension,
+    becomes one weight for each slice (`llmpar.part`). Each has a gradient, states and a sharding of its own then, so that
+    a tensor axis that splits each of them gathers nothing. Behind `llmpar-split-packed-projections`, which makes
+    the slices.
+
+    In files of states and in loads it is the one tensor that it was, of which ranks hold boxes.
+  }];
+}
 def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
   let summary = "Make @main a training step: loss, gradients, optimizer";
   let description = [{

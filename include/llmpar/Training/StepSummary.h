@@ -11,7 +11,7 @@ namespace llmpar {
 struct StepSummary {
   int64_t classes = 0;                 ///< of the logits
   double flops = 0;                    ///< of matrix products, forward and backward; not of what is computed again
-  std::vector<std::string> parameters; ///< weights that become state and begin as a file says
+  std::vector<std::string> parameters; ///< tensors that become state and begin as a file says
 };
 
 StepSummary summarizeStep(mlir::ModuleOp module);
