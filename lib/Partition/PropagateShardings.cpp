@@ -30,6 +30,10 @@ public:
   Propagator(const Mesh &mesh, AxisId tensorAxis) : mesh(mesh), tensorAxis(tensorAxis) {}
 
   void run(mlir::func::FuncOp function) {
+    mlir::Operation *ret = function.getBody().front().getTerminator();
+    for (mlir::OpOperand &operand : ret->getOpOperands())
+      if (auto symbol = function.getResultAttrOfType<mlir::FlatSymbolRefAttr>(operand.getOperandNumber(), LlmparDialect::kNext))
+        nextOf[symbol.getValue()] = operand.get();
     // Values of weights and constants alone are free: each user gets them sharded as it likes.
     for (mlir::Operation &op : llvm::make_early_inc_range(function.getBody().front()))
       visit(&op);
@@ -45,6 +49,7 @@ private:
   llvm::DenseSet<mlir::Value> free;          ///< depends on no function argument and is not pinned
   llvm::DenseSet<mlir::Value> weightDerived; ///< free, and depends on a weight
   std::map<std::pair<void *, std::string>, mlir::Value> materialized;
+  llvm::StringMap<mlir::Value> nextOf; ///< by state, its next value
   RuleCache rules;
   ShardingUnits units{rules};
 
@@ -63,6 +68,8 @@ private:
     }
     if (!mlir::isa<FactorOpInterface>(op))
       return;
+    if (auto load = mlir::dyn_cast<LoadWeightOp>(op))
+      keepAsItComes(load);
     bool pinned = op->hasAttr(LlmparDialect::kOutShardings);
     if (!pinned && llvm::all_of(op->getOperands(), [&](mlir::Value v) { return free.contains(v); })) {
       bool fromWeight = mlir::isa<LoadWeightOp>(op) ||
@@ -78,6 +85,17 @@ private:
     std::optional<FactorShardings> planned = factorShardingsOf(op, rule, mesh);
     apply(op, rule, planned ? *planned : decide(op, rule));
     op->removeAttr(LlmparDialect::kFactors);
+  }
+
+  /// A state whose next value is known where it is read (a held gradient) rests as that one comes, but reduced.
+  void keepAsItComes(LoadWeightOp load) {
+    mlir::Value next = nextOf.lookup(load.getWeight());
+    mlir::Operation *source = next ? next.getDefiningOp() : nullptr;
+    if (!source || !source->hasAttr(LlmparDialect::kOutShardings) || load->hasAttr(LlmparDialect::kOutShardings))
+      return;
+    Sharding sharding = shardingOf(next, mesh);
+    sharding.partial.clear();
+    setSharding(load.getResult(), sharding, mesh);
   }
 
   /// Adds the wish of one tensor's sharding to the votes of its factors.

@@ -80,7 +80,7 @@ class PackedWeightsTest(unittest.TestCase):
             np.testing.assert_allclose(actual[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
 
     def test_nothing_is_gathered_under_tensor(self):
-        for more in (TP2, [*TP2, "--bf16"], [*TP2, "--gradient-accumulation-steps", "2"], HYBRID):
+        for more in (TP2, [*TP2, "--bf16"], [*TP2, "--staleness", "1"], [*TP2, "--gradient-accumulation-steps", "2"], HYBRID):
             with self.subTest(more):
                 self.assertEqual(self.gathered(self.gpt2, *more), [])
         # What ZeRO gathers are the parts of a data axis.
