@@ -26,6 +26,7 @@ constexpr NamedClass kernels[] = {
     {"softmax", KernelClass::Rows},
     {"layer_norm", KernelClass::Rows},
     {"rms_norm", KernelClass::Rows},
+    {"rotary", KernelClass::Rows},
     {"reduce", KernelClass::Rows},
     {"arg_reduce", KernelClass::Rows},
     {"top_k", KernelClass::Rows},

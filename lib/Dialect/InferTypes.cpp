@@ -241,6 +241,29 @@ static mlir::LogicalResult inferNorm(Loc loc, mlir::Value x, int64_t axis, llvm:
 INFER(LayerNormOp) { return inferNorm(loc, op.getX(), op.getAxis(), {op.getScale(), op.getBias()}, types); }
 INFER(RmsNormOp) { return inferNorm(loc, op.getX(), op.getAxis(), {op.getScale()}, types); }
 
+INFER(RotaryOp) {
+  Shape x = shapeOf(op.getX()), angles = shapeOf(op.getCos());
+  mlir::Type type = typeOf(op.getX()).getElementType();
+  if (!mlir::isa<mlir::FloatType>(type))
+    return mlir::emitOptionalError(loc, "x of type ", op.getX().getType(), ": floats are turned");
+  if (x.empty() || angles.empty() || 2 * angles.back() > x.back())
+    return mlir::emitOptionalError(loc, "cos of type ", op.getCos().getType(),
+                                   " turns more pairs of the last dimension than ", op.getX().getType(), " has");
+  Shape rows(llvm::ArrayRef(x).drop_back());
+  for (mlir::Value angle : {op.getCos(), op.getSin()}) {
+    Shape own = shapeOf(angle), whole = rows;
+    if (own.empty() || own.back() != angles.back() ||
+        mlir::failed(broadcastInto(std::nullopt, whole, llvm::ArrayRef(own).drop_back())) || whole != rows)
+      return mlir::emitOptionalError(loc, "cos and sin of types ", op.getCos().getType(), " and ",
+                                     op.getSin().getType(), " are not angles of the same pairs, for rows of ",
+                                     op.getX().getType());
+    if (typeOf(angle).getElementType() != type && !typeOf(angle).getElementType().isF32())
+      return mlir::emitOptionalError(loc, "angles of type ", angle.getType(), " for x of type ", op.getX().getType(),
+                                     ": they have its element type, or f32");
+  }
+  return sameAs(types, op.getX());
+}
+
 INFER(TopKOp) {
   Shape shape = shapeOf(op.getX());
   int64_t axis = op.getAxis(), k = op.getK();

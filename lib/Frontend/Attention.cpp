@@ -82,7 +82,7 @@ void importRotaryEmbedding(NodeImporter &n) {
   if (!n.failed() && rotary != 0 && rotary != 2 * n.dim(cos, -1))
     n.error("rotary_embedding_dim " + Twine(rotary) + " is not twice the caches' last dimension, " +
             Twine(n.dim(cos, -1)));
-  Value rotated = rotate(n, heads, n.unsqueeze(cos, {1}), n.unsqueeze(sin, {1}), n.integer("interleaved", 0) != 0);
+  Value rotated = n.rotary(heads, n.unsqueeze(cos, {1}), n.unsqueeze(sin, {1}), n.integer("interleaved", 0) != 0);
   n.result(0, packed ? mergeHeads(n, rotated) : rotated);
 }
 

@@ -139,31 +139,6 @@ Value bothMasks(NodeImporter &n, Value a, Value b) {
   return n.binary("bit_and", a, b);
 }
 
-Value rotate(NodeImporter &n, Value x, Value cos, Value sin, bool interleaved) {
-  int64_t last = n.rank(x) - 1, half = n.dim(cos, -1), size = n.dim(x, -1);
-  if (x && cos && (last < 1 || 2 * half > size))
-    return n.error("its cos cache rotates " + Twine(2 * half) + " of " + Twine(size) + " elements");
-  if (n.failed())
-    return nullptr;
-  Type type = n.elementType(x);
-  cos = n.cast(cos, type), sin = n.cast(sin, type);
-  int64_t step = interleaved ? 2 : 1;
-  Value a = n.sliceAxis(x, last, 0, half, step), b = n.sliceAxis(x, last, interleaved ? 1 : half, half, step);
-  Value real = n.sub(n.mul(cos, a), n.mul(sin, b)), imaginary = n.add(n.mul(sin, a), n.mul(cos, b));
-  Value rotated;
-  if (interleaved) {
-    Ints joined(n.shape(x));
-    joined.back() = 2 * half;
-    rotated =
-        n.reshape(n.concat({n.unsqueeze(real, {last + 1}), n.unsqueeze(imaginary, {last + 1})}, last + 1), joined);
-  } else {
-    rotated = n.concat({real, imaginary}, last);
-  }
-  if (2 * half == size)
-    return rotated;
-  return n.concat({rotated, n.sliceAxis(x, last, 2 * half, size - 2 * half)}, last);
-}
-
 Value placeInCache(NodeImporter &n, Value old, Value update, Value start, int64_t length) {
   int64_t count = n.dim(update, 2);
   Value cache = n.pad(old, {0, 0, 0, 0}, {0, 0, length - n.dim(old, 2), 0}, 0);

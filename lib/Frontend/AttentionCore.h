@@ -47,9 +47,6 @@ mlir::Value windowMask(NodeImporter &n, AttentionWindow window, int64_t queries,
 /// Both masks; either may be null.
 mlir::Value bothMasks(NodeImporter &n, mlir::Value a, mlir::Value b);
 
-/// Rotates the first 2 r elements of the last dimension of x [B, H, S, D] by cos, sin (broadcast to [B, 1, S, r]).
-mlir::Value rotate(NodeImporter &n, mlir::Value x, mlir::Value cos, mlir::Value sin, bool interleaved);
-
 /// cache[start + s] = update[s] in a cache [B, H, T, D] of `length` = T; start is [B], old a cache or shorter.
 mlir::Value placeInCache(NodeImporter &n, mlir::Value old, mlir::Value update, mlir::Value start, int64_t length);
 

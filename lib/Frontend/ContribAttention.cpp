@@ -173,7 +173,7 @@ void importGroupQueryAttention(NodeImporter &n) {
     Value cos = n.unsqueeze(n.gather(n.input(7), positions, 0), {1});
     Value sin = n.unsqueeze(n.gather(n.input(8), positions, 0), {1});
     bool interleaved = n.integer("rotary_interleaved", 0) != 0;
-    q = rotate(n, q, cos, sin, interleaved), k = rotate(n, k, cos, sin, interleaved);
+    q = n.rotary(q, cos, sin, interleaved), k = n.rotary(k, cos, sin, interleaved);
   }
   auto update = [&](size_t i, Value fresh) {
     if (past == 0 && length == queries)
@@ -214,7 +214,7 @@ void importContribRotaryEmbedding(NodeImporter &n) {
   }
   cos = n.unsqueeze(n.gather(cos, positions, 0), {1}), sin = n.unsqueeze(n.gather(sin, positions, 0), {1});
   double scale = n.real("scale", 1);
-  Value y = n.scale(rotate(n, split, cos, sin, n.integer("interleaved", 0) != 0), scale);
+  Value y = n.scale(n.rotary(split, cos, sin, n.integer("interleaved", 0) != 0), scale);
   n.result(0, packed ? mergeHeads(n, y) : y);
 }
 

@@ -179,6 +179,10 @@ Value NodeImporter::rmsNorm(Value x, Value scale, int64_t axis, double epsilon) 
   return emit<RmsNormOp>({x, scale}, {named("axis", axis), number("epsilon", epsilon)});
 }
 
+Value NodeImporter::rotary(Value x, Value cos, Value sin, bool interleaved) {
+  return emit<RotaryOp>({x, cos, sin}, {flag("interleaved", interleaved)});
+}
+
 Value NodeImporter::argReduce(Value x, int64_t axis, bool keepDims, bool largest, bool last) {
   return emit<ArgReduceOp>(
       {x}, {named("axis", axis), flag("keep_dims", keepDims), flag("largest", largest), flag("last", last)});

@@ -137,6 +137,8 @@ public:
   mlir::Value softmax(mlir::Value x, int64_t axis, bool log = false);
   mlir::Value layerNorm(mlir::Value x, mlir::Value scale, mlir::Value bias, int64_t axis, double epsilon);
   mlir::Value rmsNorm(mlir::Value x, mlir::Value scale, int64_t axis, double epsilon);
+  /// Rotary positions: cos and sin are [.., h], of the first 2 h elements of x's rows.
+  mlir::Value rotary(mlir::Value x, mlir::Value cos, mlir::Value sin, bool interleaved);
   mlir::Value argReduce(mlir::Value x, int64_t axis, bool keepDims, bool largest, bool last = false);
 
   mlir::Value gather(mlir::Value data, mlir::Value indices, int64_t axis);

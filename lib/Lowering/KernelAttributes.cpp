@@ -107,6 +107,7 @@ KernelAttributes kernelAttributes(Operation *op, const ValueLayouts &layouts, in
       .Case([&](SoftmaxOp o) { out.add(o.getAxis(), o.getLog()); })
       .Case([&](LayerNormOp o) { out.add(o.getAxis()).real(real(o.getEpsilon())); })
       .Case([&](RmsNormOp o) { out.add(o.getAxis()).real(real(o.getEpsilon())); })
+      .Case([&](RotaryOp o) { out.add(o.getInterleaved()); })
       .Case([&](GatherOp o) {
         int64_t axis = o.getAxis();
         out.add(axis, layouts.range(o.getData(), axis, rank).begin, layouts.of(o.getData()).global[axis]);

@@ -19,7 +19,7 @@ bool isElementwise(Operation *op) {
 
 /// Operands in whose place the result may go, best first.
 SmallVector<unsigned> candidates(Operation *op) {
-  if (isa<UnaryOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, CrossEntropyGradOp, AllReduceOp>(op))
+  if (isa<UnaryOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, RotaryOp, CrossEntropyGradOp, AllReduceOp>(op))
     return {0};
   if (isa<BinaryOp>(op))
     return {0, 1};

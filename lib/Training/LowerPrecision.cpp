@@ -33,7 +33,9 @@ bool needsFloat(Operation *op) {
 }
 
 /// Computes in f32 inside, so that it takes operands in the lower type even if they come in f32.
-bool sumsInFloat(Operation *op) { return isa<MatmulOp, AttentionOp, ExpertsOp, ConvOp, LayerNormOp, RmsNormOp>(op); }
+bool sumsInFloat(Operation *op) {
+  return isa<MatmulOp, AttentionOp, ExpertsOp, ConvOp, LayerNormOp, RmsNormOp, RotaryOp>(op);
+}
 
 /// Adds or chooses numbers that may be as large as the type has them, as masks do.
 bool takesMasks(Operation *op) {
@@ -41,8 +43,10 @@ bool takesMasks(Operation *op) {
   return isa<SelectOp>(op) || (binary && llvm::is_contained({"add", "sub", "min", "max"}, binary.getKind()));
 }
 
-bool isMaskOfAttention(OpOperand &operand) {
-  return isa<AttentionOp>(operand.getOwner()) && operand.getOperandNumber() >= 3;
+/// A mask of attention, or angles: may be in f32 where the rest is in the lower type.
+bool mayStayWide(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  return isa<AttentionOp>(op) ? operand.getOperandNumber() >= 3 : isa<RotaryOp>(op) && operand.getOperandNumber() >= 1;
 }
 
 class PrecisionLowerer {
@@ -94,7 +98,7 @@ private:
     if (needsFloat(op) || (hasWide && !sumsInFloat(op)))
       return computeWide(op, /*isNarrowAgain=*/!needsFloat(op));
     for (OpOperand &operand : op->getOpOperands())
-      if (elementOf(operand.get()) == wide && !isMaskOfAttention(operand))
+      if (elementOf(operand.get()) == wide && !mayStayWide(operand))
         operand.set(cast(operand, narrow));
     for (Value result : op->getResults())
       if (elementOf(result) == wide && !(isa<AttentionOp>(op) && result == op->getResult(1))) {

@@ -165,8 +165,8 @@ bool isCheap(Operation *op, const Forward &forward) {
     return forward.contains(matmul.getA()) && forward.contains(matmul.getB()) &&
            a[a.size() - (matmul.getTransposeA() ? 2 : 1)] <= longestContraction;
   }
-  return isa<UnaryOp, BinaryOp, SelectOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, ReduceOp, ReshapeOp, TransposeOp,
-             BroadcastOp, SliceOp, ConcatOp, PadOp>(op);
+  return isa<UnaryOp, BinaryOp, SelectOp, CastOp, SoftmaxOp, LayerNormOp, RmsNormOp, RotaryOp, ReduceOp, ReshapeOp,
+             TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp>(op);
 }
 
 void keepFewestBytes(const Forward &forward, Kept &kept) {

@@ -1,4 +1,4 @@
-//===- RowGradients.cpp - Gradients of reductions, norms and losses ---------===//
+//===- RowGradients.cpp - Gradients of reductions, norms, rotary and losses -===//
 #include "GradientRules.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -28,6 +28,32 @@ LogicalResult reduceGradients(ReduceOp op, GradientContext &g) {
   Value mask = g.cast(isExtremum, tensorType(op.getX()).getElementType());
   Value count = g.reduce("sum", mask, op.getAxes(), op.getKeepDims());
   g.add(0, g.binary("mul", mask, spread(op, g.binary("div", g.dy(), count), g)));
+  return success();
+}
+
+/// The gradient of a rotation is turned back.
+LogicalResult rotaryGradients(RotaryOp op, GradientContext &g) {
+  if (g.needs(0))
+    g.add(0, RotaryOp::create(g.builder, g.loc, g.dy(), op.getCos(), g.unary("neg", op.getSin()),
+                              op.getInterleavedAttr()));
+  if (!g.needs(1) && !g.needs(2))
+    return success();
+  int64_t last = static_cast<int64_t>(shapeOf(op.getX()).size()) - 1, pairs = shapeOf(op.getCos()).back();
+  auto half = [&](Value value, int64_t second, Value like) { // of each pair
+    SmallVector<int64_t> shape(shapeOf(value)), starts(shape.size(), 0), steps(shape.size(), 1);
+    shape[last] = pairs;
+    starts[last] = op.getInterleaved() ? second : second * pairs;
+    steps[last] = op.getInterleaved() ? 2 : 1;
+    Value part = SliceOp::create(g.builder, g.loc, tensorType(value).clone(shape), value, starts, steps);
+    return g.cast(part, tensorType(like).getElementType());
+  };
+  auto product = [&](int64_t ofX, int64_t ofDy, Value like) {
+    return g.binary("mul", half(op.getX(), ofX, like), half(g.dy(), ofDy, like));
+  };
+  if (g.needs(1))
+    g.add(1, g.binary("add", product(0, 0, op.getCos()), product(1, 1, op.getCos())));
+  if (g.needs(2))
+    g.add(2, g.binary("sub", product(0, 1, op.getSin()), product(1, 0, op.getSin())));
   return success();
 }
 
@@ -84,6 +110,7 @@ std::optional<LogicalResult> rowGradients(Operation *op, GradientContext &g) {
       })
       .Case([&](LayerNormOp o) { return normGradients(o, /*centered=*/true, g); })
       .Case([&](RmsNormOp o) { return normGradients(o, /*centered=*/false, g); })
+      .Case([&](RotaryOp o) { return rotaryGradients(o, g); })
       .Case([&](CumsumOp o) {
         g.add(0, CumsumOp::create(g.builder, g.loc, g.dy(), o.getAxis(), o.getExclusive(), !o.getReverse()));
         return success();

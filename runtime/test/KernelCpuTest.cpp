@@ -322,6 +322,26 @@ TEST_F(CpuKernel, SoftmaxAndNormalizations) {
     }
 }
 
+TEST_F(CpuKernel, Rotary) {
+  for (int round = 0; round < 60; ++round)
+    for (DType dtype : {DType::F32, DType::BF16, DType::F16, DType::F64}) {
+      Shape s = shape(uniform(1, 4));
+      int64_t pairs = uniform(0, s.back() / 2);
+      auto angles = [&] {
+        Shape own = broadcastable(Shape(s.begin(), s.end() - 1));
+        own.push_back(pairs);
+        return filled(uniform(0, 1) ? dtype : DType::F32, own, -1, 1);
+      };
+      Tensor x = filled(dtype, s), cos = angles(), sin = angles();
+      std::vector<int64_t> ints = {round % 2};
+      compare(KernelId::rotary, {x, cos, sin}, dtype, s, ints, {}, 8);
+      Tensor expected = run(findCpuKernel(KernelId::rotary), {x, cos, sin}, dtype, s, ints);
+      TensorView inputs[] = {x.view(), cos.view(), sin.view()}, outputs[] = {x.view()};
+      ASSERT_TRUE(findCpuKernel(KernelId::rotary)({inputs, outputs, ints, {}}).ok());
+      EXPECT_EQ(values(x), values(expected)) << "in place of x";
+    }
+}
+
 TEST_F(CpuKernel, SoftmaxOfMaskedRows) {
   Tensor x = filled(DType::F32, {2, 40});
   for (int64_t i = 20; i < 80; ++i) // half of the first row, all of the second

@@ -157,6 +157,25 @@ TEST(Reference, Normalizations) {
   EXPECT_NEAR(rms[1], 40 / std::sqrt(12.5), 1e-5);
 }
 
+TEST(Reference, Rotary) {
+  // A quarter turn, and one by the angle of 3, 4, 5; behind the pairs a 9. The second row is not turned.
+  Tensor x = f32({2, 5}, {1, 2, 3, 4, 9, 1, 2, 3, 4, 9}), cos = f32({2, 2}, {0, 0.6, 1, 1}),
+         sin = f32({2, 2}, {1, 0.8, 0, 0});
+  auto expectTurned = [&](int64_t interleaved, const Values &first) {
+    Values turned = f32Of(KernelId::rotary, {x, cos, sin}, {2, 5}, {interleaved});
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_NEAR(turned[i], first[i], 1e-6) << i;
+      EXPECT_EQ(turned[5 + i], values(x)[5 + i]) << i;
+    }
+  };
+  expectTurned(0, {-3, 2 * 0.6 - 4 * 0.8, 1, 4 * 0.6 + 2 * 0.8, 9});
+  expectTurned(1, {-2, 1, 3 * 0.6 - 4 * 0.8, 4 * 0.6 + 3 * 0.8, 9});
+  Tensor heads = f32({1, 2, 2}, {1, 0, 0, 1}); // one angle for both
+  EXPECT_EQ(f32Of(KernelId::rotary, {heads, f32({1}, {0}), f32({1}, {1})}, {1, 2, 2}, {0}), (Values{0, 1, -1, 0}));
+  EXPECT_EQ(f32Of(KernelId::rotary, {f32({1, 3}, {1, 2, 3}), f32({0}, {}), f32({0}, {})}, {1, 3}, {0}),
+            (Values{1, 2, 3}));
+}
+
 TEST(Reference, GatherReadsTheLocalShard) {
   Tensor data = f32({2, 2}, {1, 2, 3, 4}), indices = i64({3}, {0, 3, -2}); // rows 2 and 3 of five
   EXPECT_EQ(f32Of(KernelId::gather, {data, indices}, {3, 2}, {0, 2, 5}), (Values{0, 0, 3, 4, 3, 4}));

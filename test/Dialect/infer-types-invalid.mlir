@@ -112,6 +112,38 @@ func.func @cumsum_of_a_scalar_has_no_axis(%x: tensor<f32>) {
 
 // -----
 
+func.func @rotary_of_integers(%x: tensor<2x4xi64>, %c: tensor<2xf32>) {
+  // expected-error @below {{x of type 'tensor<2x4xi64>': floats are turned}}
+  %0 = llmpar.rotary %x, %c, %c : (tensor<2x4xi64>, tensor<2xf32>, tensor<2xf32>) -> tensor<2x4xi64>
+  return
+}
+
+// -----
+
+func.func @rotary_of_more_pairs_than_there_are(%x: tensor<2x5xf32>, %c: tensor<3xf32>) {
+  // expected-error @below {{cos of type 'tensor<3xf32>' turns more pairs of the last dimension than 'tensor<2x5xf32>' has}}
+  %0 = llmpar.rotary %x, %c, %c : (tensor<2x5xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<2x5xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_angles_broadcast(%x: tensor<2x3x4xf32>, %c: tensor<3x2xf32>, %s: tensor<2x2xf32>) {
+  // expected-error @below {{cos and sin of types 'tensor<3x2xf32>' and 'tensor<2x2xf32>' are not angles of the same pairs, for rows of 'tensor<2x3x4xf32>'}}
+  %0 = llmpar.rotary %x, %c, %s : (tensor<2x3x4xf32>, tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_angles_have_its_type(%x: tensor<2x4xf32>, %c: tensor<2xf32>, %s: tensor<2xbf16>) {
+  // expected-error @below {{angles of type 'tensor<2xbf16>' for x of type 'tensor<2x4xf32>': they have its element type, or f32}}
+  %0 = llmpar.rotary %x, %c, %s : (tensor<2x4xf32>, tensor<2xf32>, tensor<2xbf16>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @layer_norm_scale_broadcasts(%x: tensor<2x3xf32>, %s: tensor<5xf32>) {
   // expected-error @below {{scale or bias of type 'tensor<5xf32>' does not broadcast to 'tensor<2x3xf32>'}}
   %0 = llmpar.layer_norm %x, %s {axis = 1 : i64, epsilon = 0.5 : f64} : (tensor<2x3xf32>, tensor<5xf32>) -> tensor<2x3xf32>

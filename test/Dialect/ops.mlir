@@ -64,6 +64,10 @@ func.func @reductions(%x: tensor<2x3x5xf32>, %scale: tensor<5xf32>) {
   %4 = llmpar.layer_norm %x, %scale {axis = 2 : i64, epsilon = 0.5 : f64} : (tensor<2x3x5xf32>, tensor<5xf32>) -> tensor<2x3x5xf32>
   // CHECK: llmpar.rms_norm %{{.*}}, %{{.*}} {axis = 2 : i64
   %5 = llmpar.rms_norm %x, %scale {axis = 2 : i64, epsilon = 0.5 : f64} : (tensor<2x3x5xf32>, tensor<5xf32>) -> tensor<2x3x5xf32>
+  // CHECK: llmpar.rotary %{{.*}}, %{{.*}}, %{{.*}} {interleaved = true} : (tensor<2x3x5xf32>, tensor<3x2xf32>, tensor<3x2xf32>)
+  %angles = llmpar.slice %x {starts = array<i64: 0, 0, 0>, steps = array<i64: 1, 1, 1>} : (tensor<2x3x5xf32>) -> tensor<1x3x2xf32>
+  %rows = llmpar.reshape %angles : (tensor<1x3x2xf32>) -> tensor<3x2xf32>
+  %turned = llmpar.rotary %x, %rows, %rows {interleaved = true} : (tensor<2x3x5xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<2x3x5xf32>
   // CHECK: llmpar.cumsum %{{.*}} {axis = 1 : i64, exclusive = false, reverse = true}
   %6 = llmpar.cumsum %x {axis = 1 : i64, exclusive = false, reverse = true} : (tensor<2x3x5xf32>) -> tensor<2x3x5xf32>
   // CHECK: llmpar.arg_reduce %{{.*}} -> tensor<2x5xi64>

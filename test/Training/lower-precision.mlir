@@ -65,6 +65,18 @@ func.func @main(%positions: tensor<2xi64>) -> tensor<2xf32> {
 
 // -----
 
+// A rotation is in the lower type, its angles are not.
+// CHECK-LABEL: func.func @main
+// CHECK:       llmpar.rotary %{{.*}}, %arg0, %arg0 : (tensor<3x4xbf16>, tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<3x4xbf16>
+llmpar.weight @w : tensor<3x4xf32> from <"w.bin", 0, 48>
+func.func @main(%angles: tensor<3x2xf32>) -> tensor<3x4xf32> {
+  %w = llmpar.load_weight @w : tensor<3x4xf32>
+  %r = llmpar.rotary %w, %angles, %angles : (tensor<3x4xf32>, tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<3x4xf32>
+  return %r : tensor<3x4xf32>
+}
+
+// -----
+
 // A mask that the type cannot hold becomes its least number, not -infinity: a row that is masked whole stays finite.
 // CHECK-LABEL: func.func @main
 // CHECK-DAG:   llmpar.constant dense<-3.38{{.*}}e+38> : tensor<bf16>

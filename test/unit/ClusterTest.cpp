@@ -154,7 +154,7 @@ TEST(ClusterErrors, NameTheLineAndTheColumn) {
   EXPECT_EQ(errorWith("bf16: 312", "bf17: 312"), "c.yaml:5:31: unknown element type 'bf17': did you mean 'bf16'?");
   EXPECT_EQ(errorWith("elementwise:", "elementwide:"), "c.yaml:11:28: unknown kernel class 'elementwide': did you mean 'elementwise'?");
   EXPECT_EQ(errorWith("softmax:", "sofmax:"), "c.yaml:13:7: unknown kernel 'sofmax': did you mean 'softmax'?");
-  EXPECT_EQ(errorWith("softmax:", "unary:"), "c.yaml:13:7: unknown kernel 'unary'; docs/clusters.md has their names");
+  EXPECT_EQ(errorWith("softmax:", "warp_drive:"), "c.yaml:13:7: unknown kernel 'warp_drive'; docs/clusters.md has their names");
   EXPECT_EQ(errorWith("run: 20 ns", "ran: 20 ns"), "c.yaml:13:17: kernel 'softmax' has no 'ran': did you mean 'run'?");
   EXPECT_EQ(errorWith("all_reduce", "allreduce"), "c.yaml:29:7: unknown collective 'allreduce': did you mean 'all_reduce'?");
   EXPECT_EQ(errorWith("{1: 5 us, 4: 12.5 us}", "12.5 us"), "c.yaml:35:9: 'step' is a mapping, as in {1: 10 us, 2: 15 us}");

@@ -170,6 +170,14 @@ func.func @rms_norm(%x: tensor<3x5x7xf32>, %scale: tensor<7xf32>) {
   %0 = llmpar.rms_norm %x, %scale {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xf32>, tensor<7xf32>) -> tensor<3x5x7xf32>
   return
 }
+func.func @rotary_of_halves_of_longer_rows(%x: tensor<3x5x7x6xf32>, %cos: tensor<3x1x7x2xf32>, %sin: tensor<3x1x7x2xf32>) {
+  %0 = llmpar.rotary %x, %cos, %sin : (tensor<3x5x7x6xf32>, tensor<3x1x7x2xf32>, tensor<3x1x7x2xf32>) -> tensor<3x5x7x6xf32>
+  return
+}
+func.func @rotary_of_neighbours(%x: tensor<3x7x5x6xf32>, %cos: tensor<7x1x3xf32>, %sin: tensor<3x7x5x3xf32>) {
+  %0 = llmpar.rotary %x, %cos, %sin {interleaved = true} : (tensor<3x7x5x6xf32>, tensor<7x1x3xf32>, tensor<3x7x5x3xf32>) -> tensor<3x7x5x6xf32>
+  return
+}
 func.func @cumsum(%x: tensor<3x5x7xf32>) {
   %0 = llmpar.cumsum %x {axis = 1, exclusive = false, reverse = true} : (tensor<3x5x7xf32>) -> tensor<3x5x7xf32>
   return
@@ -227,6 +235,10 @@ func.func @layer_norm_of_f16(%x: tensor<3x5x7xf16>, %scale: tensor<7xf16>, %bias
 }
 func.func @rms_norm_of_bf16(%x: tensor<3x5x7xbf16>, %scale: tensor<7xbf16>) {
   %0 = llmpar.rms_norm %x, %scale {axis = 2, epsilon = 1.0e-5} : (tensor<3x5x7xbf16>, tensor<7xbf16>) -> tensor<3x5x7xbf16>
+  return
+}
+func.func @rotary_of_bf16_by_f32(%x: tensor<5x3x4xbf16>, %cos: tensor<3x2xf32>, %sin: tensor<3x2xbf16>) {
+  %0 = llmpar.rotary %x, %cos, %sin : (tensor<5x3x4xbf16>, tensor<3x2xf32>, tensor<3x2xbf16>) -> tensor<5x3x4xbf16>
   return
 }
 func.func @cumsum_of_f16(%x: tensor<3x5xf16>) {

@@ -109,6 +109,10 @@ std::vector<Case> cases() {
       rowwise("softmax", KernelClass::Rows, 0, {1, 0}, {}),
       rowwise("layer_norm", std::nullopt, 2, {1}, {1e-5}),
       rowwise("rms_norm", std::nullopt, 1, {1}, {1e-5}),
+      {"rotary", {}, 128, 16, inCache, [](ProbeProgram &program, ProbeBuffer x, ProbeBuffer y, Rows rows) { // heads of one position
+         ProbeBuffer angles = program.weight(typeText({rows.width / 2}));
+         return ProbeRecord{"rotary", {ProbeProgram::viewOf(x, typeOf(rows)), angles, angles}, {ProbeProgram::viewOf(y, typeOf(rows))}, {0}};
+       }},
       {"reduce", {}, 512, 16, inMemory, [](ProbeProgram &, ProbeBuffer x, ProbeBuffer y, Rows rows) {
          return ProbeRecord{"reduce", {ProbeProgram::viewOf(x, typeOf(rows))}, {ProbeProgram::viewOf(y, typeText({rows.count, 1}))}, {0, 1, 1}};
        }},

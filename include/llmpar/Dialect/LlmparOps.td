@@ -196,6 +196,17 @@ def RmsNormOp : InferredFactorOp<"rms_norm", ""> {
   let results = (outs AnyRanked:$result);
   let assemblyFormat = "$x `,` $scale attr-dict `:` functional-type(operands, results)";
 }
+def RotaryOp : InferredFactorOp<"rotary", "... d, ... h, ... h -> ... d ; whole(d) whole(h)", "6 ... h"> {
+  let summary = "rotary position embedding: pairs of the last dimension's first 2 h elements are turned by angles";
+  let description = [{
+    x is [.., d], cos and sin are [.., h] with 2 h <= d, in x's type or in f32; their leading dimensions broadcast to x's.
+    The pair (a, b) becomes (a cos - b sin, b cos + a sin). Pair i is x[i] and x[i + h], or x[2 i] and x[2 i + 1] if
+    `interleaved`. Elements behind the pairs pass through.
+  }];
+  let arguments = (ins AnyRanked:$x, AnyRanked:$cos, AnyRanked:$sin, DefaultValuedAttr<BoolAttr, "false">:$interleaved);
+  let results = (outs AnyRanked:$result);
+  let assemblyFormat = "$x `,` $cos `,` $sin attr-dict `:` functional-type(operands, results)";
+}
 def CumsumOp : InferredFactorOp<"cumsum", ""> {
   let summary = "running sum along an axis";
   let arguments = (ins AnyRanked:$x, I64Attr:$axis, BoolAttr:$exclusive, BoolAttr:$reverse);

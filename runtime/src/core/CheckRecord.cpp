@@ -132,6 +132,22 @@ std::string checkAlongAxis(const KernelCall &call) {
   return expect(call.outputs[0], x.dtype, x.shape());
 }
 
+std::string checkRotary(const KernelCall &call) {
+  const TensorView &x = call.inputs[0];
+  if (!isFloat(x.dtype) || x.rank < 1)
+    return "x is " + describe(x) + ": rows of floats expected";
+  auto rows = x.shape().first(static_cast<size_t>(x.rank - 1));
+  for (const TensorView &angles : call.inputs.subspan(1)) {
+    Extents shape;
+    if ((angles.dtype != x.dtype && angles.dtype != DType::F32) || angles.rank < 1 ||
+        angles.shape().back() > x.shape().back() / 2 || angles.shape().back() != call.inputs[1].shape().back() ||
+        !broadcastShapes(rows, angles.shape().first(static_cast<size_t>(angles.rank - 1)), shape) ||
+        !std::equal(shape.begin(), shape.end(), rows.begin(), rows.end()))
+      return describe(angles) + " does not turn pairs of " + describe(x);
+  }
+  return expect(call.outputs[0], x.dtype, x.shape());
+}
+
 } // namespace
 
 std::string checkKernel(KernelId kernel, const KernelCall &call) {
@@ -160,6 +176,8 @@ std::string checkKernel(KernelId kernel, const KernelCall &call) {
   case KernelId::rms_norm:
   case KernelId::cumsum:
     return checkAlongAxis(call);
+  case KernelId::rotary:
+    return checkRotary(call);
   case KernelId::conv:
   case KernelId::pool:
     return checkWindowKernel(kernel, call);

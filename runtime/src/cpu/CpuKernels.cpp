@@ -21,6 +21,7 @@ KernelFn findCpuKernel(KernelId id) {
     LLMPAR_FAST(softmax)
     LLMPAR_FAST(layer_norm)
     LLMPAR_FAST(rms_norm)
+    LLMPAR_FAST(rotary)
     LLMPAR_FAST(reduce)
     LLMPAR_FAST(arg_reduce)
     LLMPAR_FAST(transpose)

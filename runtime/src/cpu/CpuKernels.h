@@ -35,6 +35,8 @@ Status attention_grad(const KernelCall &call);
 Status softmax(const KernelCall &call);
 Status layer_norm(const KernelCall &call);
 Status rms_norm(const KernelCall &call);
+// Rotary.cpp
+Status rotary(const KernelCall &call);
 // Reductions.cpp
 Status reduce(const KernelCall &call);
 Status arg_reduce(const KernelCall &call);

@@ -56,6 +56,15 @@ inline Dims broadcastStrides(std::span<const int64_t> from, std::span<const int6
   return strides;
 }
 
+/// The same for rows of the last dimension, whose length may differ: at the indices of `to`'s leading dimensions.
+inline Dims broadcastRowStrides(const TensorView &from, const TensorView &to) {
+  auto leading = [](const TensorView &t) { return t.shape().first(static_cast<size_t>(t.rank - 1)); };
+  Dims strides = broadcastStrides(leading(from), leading(to));
+  for (int64_t &stride : strides)
+    stride *= from.shape().back();
+  return strides;
+}
+
 inline int64_t offset(const Dims &strides, const Dims &index) {
   int64_t at = 0;
   for (int i = 0; i < maxRank; ++i)
