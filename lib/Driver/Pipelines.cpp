@@ -52,6 +52,7 @@ void buildSimplify(mlir::OpPassManager &pm) {
 void buildFuse(mlir::OpPassManager &pm, bool forTraining) {
   pm.addPass(createRaiseActivations());
   pm.addPass(createRaiseNorms());
+  pm.addPass(createRaiseRotary());
   pm.addPass(createSplitBatches());
   if (forTraining)
     pm.addPass(createFuseAttention({/*forTraining=*/true})); // its gradient keeps no scores

@@ -11,6 +11,7 @@ std::optional<FusionReport> reportFusions(mlir::ModuleOp module) {
   for (auto function : module.getOps<mlir::func::FuncOp>()) {
     raiseActivations(function, &report);
     raiseNorms(function, &report);
+    raiseRotary(function, &report);
     splitBatches(function);
   }
   mlir::PassManager pm(module.getContext());

@@ -40,6 +40,32 @@ BLOCK = (NORM.format(x="x", y="n1") + HEAD.format(t="q", perm="0, 2, 1, 3") + HE
   d = MatMul (act, w_down) y = Add (r, d)
 """)
 
+# Queries whose positions are angles, in the ways of writing that exporters have.
+INTS = "".join(f"  {name} = Constant <value_ints = {values}> ()\n" for name, values in
+               {"i0": [0], "i1": [1], "i2": [2], "end": [6], "four_two": [4, 2], "two_one": [2, 1], "wide": [9, 3, 2], "flat": [9, 6],
+                "apart": [2, 4, 9, 3, 2], "rows": [2, 4, 9, 6]}.items())
+TABLES = "  cos = Cos (both) sin = Sin (both)\n"
+TURNED = "  lo, hi = Split <axis = -1, num_outputs = 2> ({x}) minus = Neg (hi) turned = Concat <axis = -1> (minus, lo)\n"
+ADDED = "  straight = Mul ({x}, cos) across = Mul (turned, sin) {y} = Add (straight, across)\n"
+STACKED = "  {a}_u = Unsqueeze ({a}, last) {b}_u = Unsqueeze ({b}, last) pairs = Concat <axis = -1> ({a}_u, {b}_u) {y} = Reshape (pairs, rows)\n"
+ROTARY = {
+    "halves": "  both = Concat <axis = -1> (f, f)\n" + TABLES + TURNED.format(x="q") + ADDED.format(x="q", y="r"),
+    "first elements": "  part, rest = Split <axis = -1> (q, four_two) f2, other = Split <axis = -1> (f, two_one) both = Concat <axis = -1> (f2, f2)\n"
+                      + TABLES + TURNED.format(x="part") + ADDED.format(x="part", y="s") + "  r = Concat <axis = -1> (s, rest)\n",
+    "neighbours": "  f_u = Unsqueeze (f, last) f_e = Expand (f_u, wide) both = Reshape (f_e, flat)\n" + TABLES +
+                  "  a = Slice (q, i0, end, last, i2) b = Slice (q, i1, end, last, i2) minus = Neg (b)\n" +
+                  STACKED.format(a="minus", b="a", y="turned") + ADDED.format(x="q", y="r"),
+    "pairs": "  zero_at = Constant <value_int = 0> () one_at = Constant <value_int = 1> () cos = Cos (f) sin = Sin (f)\n"
+             "  q2 = Reshape (q, apart) a = Gather <axis = -1> (q2, zero_at) b = Gather <axis = -1> (q2, one_at)\n"
+             "  ac = Mul (a, cos) bs = Mul (b, sin) bc = Mul (b, cos) as = Mul (a, sin) first = Sub (ac, bs) second = Add (bc, as)\n" +
+             STACKED.format(a="first", b="second", y="r"),
+}
+
+
+def rotated(form: str) -> str:
+    head = HEAD.format(t="q", perm="0, 2, 1, 3").replace("n1", "x")
+    return INTS + head + form + "  back = Transpose <perm = [0, 2, 1, 3]> (r) joined = Reshape (back, join) y = MatMul (joined, w_o)\n"
+
 
 def weights() -> dict[str, np.ndarray]:
     draw = np.random.default_rng(3)
@@ -59,8 +85,8 @@ class FusionsTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def save(self, nodes: str, outputs: str = "float[2, 9, 24] y") -> Path:
-        text = (f'<ir_version: 10, opset_import: ["" : 20]>\nblock (float[2, 9, 24] x, bool[9, 9] allowed) => ({outputs}) {{{nodes}}}')
+    def save(self, nodes: str, outputs: str = "float[2, 9, 24] y", second: str = "bool[9, 9] allowed") -> Path:
+        text = (f'<ir_version: 10, opset_import: ["" : 20]>\nblock (float[2, 9, 24] x, {second}) => ({outputs}) {{{nodes}}}')
         model = onnx.parser.parse_model(text)
         for node in model.graph.node:
             node.name = f"/{node.op_type}/{node.output[0]}"
@@ -70,6 +96,17 @@ class FusionsTest(unittest.TestCase):
 
     def fusions(self, model: Path) -> list[dict]:
         return run_llmpar("inspect", model, "--fusions", "--json").report["fusions"]
+
+    def verify(self, model: Path, feed: dict[str, np.ndarray], layouts: str) -> list[str]:
+        """The arguments that give the inputs."""
+        (expected,) = ReferenceEvaluator(onnx.load(model)).run(None, feed)
+        for name, value in {**feed, "y": expected}.items():
+            np.save(self.folder / f"{name}.npy", value)
+        given = [f"--input={name}=@{self.folder / name}.npy" for name in feed]
+        for layout in parse_layouts(layouts):
+            outcome = run_llmpar("verify", model, *given, f"--expected-output=y=@{self.folder / 'y.npy'}", *layout.flags(), "--json")
+            self.assertTrue(outcome.ok, f"{layout.text}: {outcome}")
+        return given
 
     def test_a_block_is_raised_and_its_outputs_stay(self) -> None:
         model = self.save(BLOCK)
@@ -84,16 +121,39 @@ class FusionsTest(unittest.TestCase):
         allowed = np.tril(np.ones((LENGTH, LENGTH), bool))
         allowed[0] = False  # a row without keys
         feed = {"x": draw.normal(size=(BATCH, LENGTH, WIDTH)).astype(np.float32), "allowed": allowed}
-        (expected,) = ReferenceEvaluator(onnx.load(model)).run(None, feed)
-        for name, value in {**feed, "y": expected}.items():
-            np.save(self.folder / f"{name}.npy", value)
-        given = [f"--input={name}=@{self.folder / name}.npy" for name in feed]
-        for layout in parse_layouts(LAYOUTS):
-            outcome = run_llmpar("verify", model, *given, f"--expected-output=y=@{self.folder / 'y.npy'}", *layout.flags(), "--json")
-            self.assertTrue(outcome.ok, f"{layout.text}: {outcome}")
+        given = self.verify(model, feed, LAYOUTS)
         profile = run_llmpar("bench", model, *given, "--repeat", "1", "--profile", "--json").report["seconds_by_kernel"]
         self.assertIn("attention", profile)
         self.assertNotIn("softmax", profile)
+
+    def test_rotary_positions_are_raised_and_outputs_stay(self) -> None:
+        draw = np.random.default_rng(5)
+        feed = {"x": draw.normal(size=(BATCH, LENGTH, WIDTH)).astype(np.float32), "f": draw.uniform(-9, 9, (LENGTH, 3)).astype(np.float32)}
+        for name, form in ROTARY.items():
+            with self.subTest(name):
+                model = self.save(rotated(form), second="float[9, 3] f")
+                self.assertEqual([(f["kind"], f["raised"]) for f in self.fusions(model)], [("rotary", True)])
+                self.verify(model, feed, "single tensor=2 sequence:sp=2")
+
+    def test_what_is_nearly_rotary_says_why_not(self) -> None:
+        cases = {
+            "table": ("halves", "both = Concat <axis = -1> (f, f)", "g = Neg (f) both = Concat <axis = -1> (f, g)",
+                      "its angles are not known to come twice: '/Concat/both' (concat) gives them"),
+            "order": ("halves", "both = Concat <axis = -1> (f, f)", "f_u = Unsqueeze (f, last) f_e = Expand (f_u, wide) both = Reshape (f_e, flat)",
+                      "its angles are not known to come twice: '/Reshape/both' (reshape) gives them"),
+            "sign": ("halves", "Concat <axis = -1> (minus, lo)", "Concat <axis = -1> (hi, lo)", "of the halves that it swaps one must be negated"),
+            "straight": ("halves", "Mul (q, cos)", "Mul (turned, cos)", "'/Add/r' adds no product of the values that are turned"),
+            "angles": ("pairs", "as = Mul (a, sin)", "as = Mul (a, cos)", "its halves are not turned by one angle"),
+            "user": ("halves", "r = Add (straight, across)", "s = Add (straight, across) r = Add (s, across)",
+                     "'/Add/r' uses a value inside of it too"),
+        }
+        for name, (form, old, new, why) in cases.items():
+            with self.subTest(name):
+                nodes = ROTARY[form].replace(old, new)
+                self.assertNotEqual(nodes, ROTARY[form])
+                fusions = self.fusions(self.save(rotated(nodes), second="float[9, 3] f"))
+                self.assertEqual([(f["kind"], f["raised"]) for f in fusions], [("rotary", False)])
+                self.assertIn(why, fusions[0]["missing"])
 
     def test_what_is_nearly_raised_says_why_not(self) -> None:
         cases = {

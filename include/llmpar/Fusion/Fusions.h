@@ -9,7 +9,7 @@ namespace llmpar {
 
 /// A group of ops that is one op, or would be but for one thing.
 struct Fusion {
-  std::string kind;                     ///< "gelu", "layer_norm", "attention"
+  std::string kind;                     ///< "gelu", "layer_norm", "rotary", "attention"
   llvm::SmallVector<std::string> nodes; ///< ONNX nodes that it is made of, in order
   std::string missing;                  ///< the one thing; empty: it is raised
 };
@@ -19,6 +19,7 @@ using FusionReport = llvm::SmallVector<Fusion, 0>;
 // one.
 void raiseActivations(mlir::func::FuncOp function, FusionReport *report = nullptr);
 void raiseNorms(mlir::func::FuncOp function, FusionReport *report = nullptr);
+void raiseRotary(mlir::func::FuncOp function, FusionReport *report = nullptr);
 /// What attention's products have merged to one batch dimension is split again, so that fuseAttention sees it.
 void splitBatches(mlir::func::FuncOp function);
 /// `forTraining`: not where a mask is trained.

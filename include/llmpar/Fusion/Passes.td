@@ -30,6 +30,14 @@ def RaiseNorms : FusionPass<"llmpar-raise-norms"> {
     Conversions to f32 and back go, for the kernels compute in f32. Nothing else may use what is inside.
   }];
 }
+def RaiseRotary : FusionPass<"llmpar-raise-rotary"> {
+  let summary = "Make rotary position embedding, however it is written, llmpar.rotary";
+  let description = [{
+    `x cos + turn(x) sin` with tables as wide as x, or `(a cos - b sin, b cos + a sin)`; of halves or of neighbours, of
+    whole rows or of their first elements. A table as wide as x must be known to give each angle twice: by concat, by
+    repetition, or as a constant, also through arithmetic and lookups. Nothing else may use what is inside.
+  }];
+}
 def SplitBatches : FusionPass<"llmpar-split-batches"> {
   let summary = "Keep batch and heads apart in attention that merges them to one dimension";
   let description = [{

@@ -65,11 +65,12 @@ def _norm(g: GraphBuilder, x: str, name: str, c: LlamaConfig) -> str:
 def _rotary_tables(g: GraphBuilder, ids: str, c: LlamaConfig) -> tuple[str, str]:
     """cos and sin of position * theta^(-2i/size), both [seq, head_size]."""
     half = np.arange(0, c.head_size, 2) / c.head_size
-    frequencies = np.concatenate([c.theta**-half] * 2).astype(np.float32)
+    frequencies = (c.theta**-half).astype(np.float32)
     position = g.op("Cast", g.position_ids(ids), to=1)
     column = g.op("Unsqueeze", position, g.constant([1], "int64"))
     angle = g.op("Mul", column, g.constant(frequencies[None, :]), name="angle")
-    return g.op("Cos", angle), g.op("Sin", angle)
+    angles = g.op("Concat", angle, angle, axis=-1)
+    return g.op("Cos", angles), g.op("Sin", angles)
 
 
 def _rotate(g: GraphBuilder, x: str, rotary: tuple[str, str]) -> str:
