@@ -48,7 +48,7 @@ class PlannedMemoryTest(unittest.TestCase):
         self.assertGreater(whole(loads), 0.9)
         tight, loads = self.plan(32, "--memory", "80 GB")
         self.assertEqual(tight["recompute"], "selective")
-        self.assertLess(whole(loads), 0.1)
+        self.assertLess(whole(loads), 0.25)
         self.assertGreater(tight["time_s"], ample["time_s"])
 
     def test_states_take_the_bytes_that_are_published(self):
