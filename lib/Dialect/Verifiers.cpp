@@ -55,7 +55,7 @@ mlir::LogicalResult checkPart(WeightOp weight) {
   llvm::ArrayRef<int64_t> extents = mlir::cast<mlir::RankedTensorType>(weight.getType()).getShape();
   bool isInside = shape.size() == static_cast<int64_t>(extents.size()) && starts.size() == shape.size();
   for (int64_t dim = 0; isInside && dim < shape.size(); ++dim)
-    isInside = starts[dim] >= 0 && starts[dim] + extents[dim] <= shape[dim];
+    isInside = starts[dim] >= 0 && starts[dim] <= shape[dim] - extents[dim];
   if (!isInside)
     return weight.emitOpError() << "of type " << weight.getType() << " at " << starts
                                 << " is no box of a tensor of shape " << shape;

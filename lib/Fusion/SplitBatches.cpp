@@ -8,11 +8,11 @@
 //   %4 = matmul %3, %v     : [b h, s, d]           %3 = matmul %2, %v4 ; %4 = reshape %3
 //
 //===----------------------------------------------------------------------===//
-#include "llmpar/Dialect/OpWriter.h"
 #include "llmpar/Fusion/Fusions.h"
 #include "llmpar/Fusion/Passes.h"
+
+#include "Algebra.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 
@@ -32,7 +32,8 @@ bool isElementwise(Operation *op) { return isa_and_nonnull<BinaryOp, SelectOp, C
 bool isProductOfBatches(Operation *op) {
   auto matmul = dyn_cast_or_null<MatmulOp>(op);
   return matmul && shapeOf(matmul).size() >= 3 && shapeOf(matmul.getA()).size() == shapeOf(matmul).size() &&
-         shapeOf(matmul.getB()).drop_back(2) == shapeOf(matmul).drop_back(2) && shapeOf(matmul.getA()).drop_back(2) == shapeOf(matmul).drop_back(2);
+         shapeOf(matmul.getB()).drop_back(2) == shapeOf(matmul).drop_back(2) &&
+         shapeOf(matmul.getA()).drop_back(2) == shapeOf(matmul).drop_back(2);
 }
 
 /// A value with its leading dimensions split as `batches`.
@@ -65,11 +66,13 @@ public:
       return reshape(value);
     OpWriter write{builder, op->getLoc()};
     if (auto matmul = dyn_cast<MatmulOp>(op))
-      return MatmulOp::create(builder, write.loc, withBatches(value), reshape(matmul.getA()), reshape(matmul.getB()), matmul.getTransposeA(),
-                              matmul.getTransposeB());
+      return MatmulOp::create(builder, write.loc, withBatches(value), reshape(matmul.getA()), reshape(matmul.getB()),
+                              matmul.getTransposeA(), matmul.getTransposeB());
     IRMapping operands;
     for (Value operand : op->getOperands())
-      operands.map(operand, shapeOf(operand) == shape ? split(operand) : shapeOf(operand).size() > 2 ? reshape(operand) : operand);
+      operands.map(operand, shapeOf(operand) == shape     ? split(operand)
+                            : shapeOf(operand).size() > 2 ? reshape(operand)
+                                                          : operand);
     Operation *clone = builder.clone(*op, operands);
     clone->getResult(0).setType(withBatches(value));
     return clone->getResult(0);
@@ -84,7 +87,9 @@ private:
   OpBuilder &builder;
   ArrayRef<int64_t> batches;
 
-  static bool isOfBatches(ArrayRef<int64_t> shape, ArrayRef<int64_t> whole) { return shape.drop_back(2) == whole.drop_back(2); }
+  static bool isOfBatches(ArrayRef<int64_t> shape, ArrayRef<int64_t> whole) {
+    return shape.drop_back(2) == whole.drop_back(2);
+  }
   static bool isForAll(ArrayRef<int64_t> shape) {
     return llvm::all_of(shape.drop_back(2), [](int64_t size) { return size == 1; });
   }
@@ -99,40 +104,51 @@ private:
   }
 };
 
-/// Erases an op that nothing uses, and what only it used.
-void eraseDead(Operation *op) {
-  if (!op || !isOpTriviallyDead(op))
-    return;
-  SmallVector<Value> operands(op->getOperands());
-  op->erase();
-  llvm::SmallPtrSet<Operation *, 4> seen;
-  for (Value operand : operands)
-    if (Operation *source = operand.getDefiningOp(); seen.insert(source).second)
-      eraseDead(source);
+/// Erases an op that nothing uses any more, and what leads to it without another product.
+void eraseWithOperands(Operation *root) {
+  Algebra::Operations ops;
+  SmallVector<Operation *> open{root};
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val();
+    if (op && ops.insert(op) && (op == root || isElementwise(op) || isa<ReshapeOp>(op)))
+      for (Value operand : op->getOperands())
+        open.push_back(operand.getDefiningOp());
+  }
+  eraseUnused(ops, root);
 }
 
+using Visited = llvm::SmallPtrSet<Operation *, 16>;
+
 /// The reshape that scores pass on their way to a softmax, if it splits batches.
-ReshapeOp splitOfScores(Value scores) {
+ReshapeOp splitOfScores(Value scores, Visited &visited) {
   Operation *op = scores.getDefiningOp();
+  if (!visited.insert(op).second)
+    return ReshapeOp();
   if (auto reshape = dyn_cast_or_null<ReshapeOp>(op))
-    return splitsBatches(shapeOf(reshape.getX()), shapeOf(reshape)) && reshape->hasOneUse() && Splitter::canSplit(reshape.getX()) ? reshape : ReshapeOp();
+    return splitsBatches(shapeOf(reshape.getX()), shapeOf(reshape)) && reshape->hasOneUse() &&
+                   Splitter::canSplit(reshape.getX())
+               ? reshape
+               : ReshapeOp();
   if (isElementwise(op))
     for (Value operand : op->getOperands())
       if (shapeOf(operand) == shapeOf(scores))
-        if (ReshapeOp found = splitOfScores(operand))
+        if (ReshapeOp found = splitOfScores(operand, visited))
           return found;
   return ReshapeOp();
 }
 
 /// The product of a softmax's results, with batches merged, and values.
-MatmulOp productOfMerged(Value probabilities) {
+MatmulOp productOfMerged(Value probabilities, Visited &visited) {
   for (Operation *user : probabilities.getUsers()) {
-    if (auto reshape = dyn_cast<ReshapeOp>(user); reshape && reshape->hasOneUse() && splitsBatches(shapeOf(reshape), shapeOf(reshape.getX()))) {
+    if (!visited.insert(user).second)
+      continue;
+    if (auto reshape = dyn_cast<ReshapeOp>(user);
+        reshape && reshape->hasOneUse() && splitsBatches(shapeOf(reshape), shapeOf(reshape.getX()))) {
       auto matmul = dyn_cast<MatmulOp>(*reshape->user_begin());
       if (matmul && matmul.getA() == reshape.getResult() && isProductOfBatches(matmul))
         return matmul;
     } else if (isElementwise(user) && shapeOf(user->getResult(0)) == shapeOf(probabilities)) {
-      if (MatmulOp found = productOfMerged(user->getResult(0)))
+      if (MatmulOp found = productOfMerged(user->getResult(0), visited))
         return found;
     }
   }
@@ -155,22 +171,23 @@ void splitBatches(func::FuncOp function) {
     if (static_cast<int64_t>(softmax.getAxis()) + 1 != tensorType(softmax.getX()).getRank())
       continue;
     OpBuilder builder(softmax);
-    if (ReshapeOp reshape = splitOfScores(softmax.getX())) {
+    Visited before, behind;
+    if (ReshapeOp reshape = splitOfScores(softmax.getX(), before)) {
       builder.setInsertionPoint(reshape);
       Value split = Splitter(builder, shapeOf(reshape).drop_back(2)).split(reshape.getX());
       reshape.replaceAllUsesWith(split);
-      eraseDead(reshape);
+      eraseWithOperands(reshape);
     }
-    if (MatmulOp matmul = productOfMerged(softmax.getResult())) {
+    if (MatmulOp matmul = productOfMerged(softmax.getResult(), behind)) {
       builder.setInsertionPoint(matmul);
       auto merge = matmul.getA().getDefiningOp<ReshapeOp>();
       Splitter splitter(builder, shapeOf(merge.getX()).drop_back(2));
       SmallVector<int64_t> shape(shapeOf(merge.getX()).drop_back(2));
       llvm::append_range(shape, shapeOf(matmul).take_back(2));
-      Value product = MatmulOp::create(builder, matmul.getLoc(), tensorType(matmul).clone(shape), merge.getX(), splitter.reshape(matmul.getB()),
-                                       matmul.getTransposeA(), matmul.getTransposeB());
+      Value product = MatmulOp::create(builder, matmul.getLoc(), tensorType(matmul).clone(shape), merge.getX(),
+                                       splitter.reshape(matmul.getB()), matmul.getTransposeA(), matmul.getTransposeB());
       matmul.replaceAllUsesWith(OpWriter{builder, matmul.getLoc()}.reshape(product, shapeOf(matmul)));
-      eraseDead(matmul);
+      eraseWithOperands(matmul);
     }
   }
 }

@@ -24,7 +24,7 @@ public:
                        [&](Value result) { return gradients.contains(result) && active.contains(result); }))
         if (failed(differentiate(op)))
           return failure();
-    joinSlices(*block);
+    joinSlices();
     return llvm::map_to_vector(values, [&](Value value) { return gradients.lookup(value); });
   }
 
@@ -67,16 +67,19 @@ private:
   //===-- A value that is read in slices ------------------------------------------===//
 
   SmallVector<Operation *> sums;
+  llvm::DenseMap<Value, SmallVector<Value, 1>> haveGradient; ///< the keys of `gradients` by value
 
-  /// The gradients of slices that a sum is made of; false if there is anything else in it.
-  static bool collectSlices(Value value, SmallVectorImpl<SliceGradOp> &slices) {
+  /// The gradients of slices that a sum is made of; false if there is anything else in it, or if another has a part.
+  bool collectSlices(Value value, SmallVectorImpl<SliceGradOp> &slices) const {
     Operation *op = value.getDefiningOp();
-    if (auto slice = dyn_cast_or_null<SliceGradOp>(op)) {
+    if (!op || !value.hasOneUse() || haveGradient.contains(value))
+      return false;
+    if (auto slice = dyn_cast<SliceGradOp>(op)) {
       slices.push_back(slice);
-      return value.hasOneUse() && llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; });
+      return llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; });
     }
-    auto add = dyn_cast_or_null<BinaryOp>(op);
-    return add && add.getKind() == "add" && value.hasOneUse() && collectSlices(add.getA(), slices) && collectSlices(add.getB(), slices);
+    auto add = dyn_cast<BinaryOp>(op);
+    return add && add.getKind() == "add" && collectSlices(add.getA(), slices) && collectSlices(add.getB(), slices);
   }
 
   /// The dimension along which slices, in their order, are all of a value of that shape; -1 if there is none.
@@ -108,7 +111,9 @@ private:
   }
 
   /// The sum of the gradients of slices that are all of a value is a concatenation: nothing is padded and added.
-  void joinSlices(Block &block) {
+  void joinSlices() {
+    for (auto [value, gradient] : gradients)
+      haveGradient[gradient].push_back(value);
     while (!sums.empty()) { // a sum before those that it is made of
       auto add = cast<BinaryOp>(sums.pop_back_val());
       SmallVector<SliceGradOp> slices;
@@ -124,9 +129,8 @@ private:
       for (SliceGradOp slice : slices)
         parts.push_back(slice.getDy());
       Value whole = ConcatOp::create(builder, add.getLoc(), add.getType(), parts, dim);
-      for (auto &[value, gradient] : gradients)
-        if (gradient == add.getResult())
-          gradient = whole;
+      for (Value value : haveGradient.lookup(add.getResult()))
+        gradients[value] = whole;
       add.getResult().replaceAllUsesWith(whole);
       erase(add);
     }

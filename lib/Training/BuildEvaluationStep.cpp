@@ -47,7 +47,8 @@ private:
     SmallVector<std::pair<StringRef, Value>> results{{"loss", sumOf(write, measure.of(write, wide, labels))}};
     if (measure.ofClasses()) {
       int64_t classes = tensorType(wide).getRank() - 1;
-      Value best = ArgReduceOp::create(b, write.loc, wide, classes, /*keepDims=*/false, /*largest=*/true, /*last=*/false);
+      Value best =
+          ArgReduceOp::create(b, write.loc, wide, classes, /*keepDims=*/false, /*largest=*/true, /*last=*/false);
       Value isHit = write.binary("equal", best, labels); // ignored ones are no class
       results.push_back({"hits", sumOf(write, write.cast(isHit, b.getF32Type()))});
     }

@@ -40,6 +40,7 @@ struct BuildTrainingStep : impl::BuildTrainingStepBase<BuildTrainingStep> {
 private:
   func::FuncOp function;
   std::optional<SymbolTable> symbols;
+  llvm::StringSet<> tensors; ///< of the model: names that no state may have
   struct Parameter {
     WeightOp weight;
     LoadWeightOp load;
@@ -76,7 +77,8 @@ private:
                                         << llvm::join(choices, ", ");
     };
     if (failed(oneOf("optimizer", optimizer, {"adamw", "adam", "sgd"})) ||
-        failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})) || failed(measure().check(getOperation())))
+        failed(oneOf("lr-schedule", schedule, {"constant", "linear", "cosine"})) ||
+        failed(measure().check(getOperation())))
       return failure();
     for (const std::string &pattern : frozen)
       if (llvm::Expected<llvm::GlobPattern> glob = llvm::GlobPattern::create(pattern); !glob)
@@ -88,7 +90,8 @@ private:
              << ", loss-scale-window " << int64_t(lossScaleWindow) << ", hysteresis " << int64_t(hysteresis)
              << ": the first is at least the second, which is above 0; the others are at least 1";
     if (staleness < 0)
-      return getOperation().emitError() << "staleness " << int64_t(staleness) << ": a gradient waits for 0 steps or more";
+      return getOperation().emitError() << "staleness " << int64_t(staleness)
+                                        << ": a gradient waits for 0 steps or more";
     if (accumulation < 1)
       return getOperation().emitError() << "gradient-accumulation-steps " << int64_t(accumulation)
                                         << ": a step has at least 1 micro-batch";
@@ -143,6 +146,8 @@ private:
 
   void findParameters() {
     symbols.emplace(getOperation());
+    for (auto weight : getOperation().getOps<WeightOp>())
+      tensors.insert(boxOf(weight).tensor);
     llvm::MapVector<WeightOp, LoadWeightOp> found;
     for (auto load : function.getBody().front().getOps<LoadWeightOp>())
       if (isFloat(load.getResult()) && !isFrozen(tensorNameOf(load)))
@@ -331,7 +336,7 @@ private:
     auto type = cast<RankedTensorType>(parameter.getType());
     WeightBox box = boxOf(parameter);
     box.tensor += suffix.str();
-    while (symbols->lookup(box.tensor))
+    while (tensors.contains(box.tensor))
       box.tensor += "_0";
     State result = state(write, nameOf(box, type.getShape()), type);
     setBox(result.weight, box);

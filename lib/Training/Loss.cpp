@@ -4,24 +4,32 @@
 #include "GradientRules.h"
 #include "llmpar/Dialect/MasterWeights.h"
 #include "llmpar/Training/Passes.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
 namespace llmpar {
 
 FailureOr<Value> findLogits(func::FuncOp function, StringRef wanted) {
+  for (unsigned index = 0; index < function.getNumArguments(); ++index)
+    if (auto name = function.getArgAttrOfType<StringAttr>(index, LlmparDialect::kName);
+        name && name.getValue() == "labels")
+      return function.emitError() << "has an input 'labels' of its own, which a step adds: give it another name";
+  SmallVector<std::string> floats;
   for (auto [index, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
     auto name = function.getResultAttrOfType<StringAttr>(index, LlmparDialect::kName);
     bool matches = wanted.empty() ? isFloat(value) : name && name.getValue() == wanted;
+    if (isFloat(value) && name)
+      floats.push_back(name.str());
     if (!matches)
       continue;
     if (!isFloat(value) || shapeOf(value).empty())
-      return function.emitError() << "result '" << wanted << "' of type " << value.getType()
-                                  << " cannot be logits: floats with a dimension of classes are needed";
+      return function.emitError() << "result '" << (name ? name.getValue() : wanted) << "' of type " << value.getType()
+                                  << " cannot be logits: floats with a dimension are needed";
     return value;
   }
   return function.emitError() << "has no " << (wanted.empty() ? "float result" : "result '" + wanted.str() + "'")
-                              << ": name the logits";
+                              << ": name the logits" << (floats.empty() ? "" : ", one of " + llvm::join(floats, ", "));
 }
 
 bool isLoss(Operation *op) { return op->hasAttr(lossAttribute); }
@@ -34,7 +42,8 @@ LogicalResult Loss::check(ModuleOp module) const {
   if (!ofClasses() && kind != "mse")
     return module.emitError() << "loss '" << kind << "' is unknown: choose cross-entropy, mse";
   if (!ofClasses() && labelSmoothing != 0)
-    return module.emitError() << "label-smoothing " << labelSmoothing << " is of loss 'cross-entropy', not of '" << kind << "'";
+    return module.emitError() << "label-smoothing " << labelSmoothing << " is of loss 'cross-entropy', not of '" << kind
+                              << "'";
   return success();
 }
 
@@ -70,7 +79,9 @@ Value Loss::of(OpWriter &write, Value logits, Value labels) const {
     logits = withoutWidening(logits);
     if (!isNarrowFloat(tensorType(logits).getElementType()))
       logits = write.cast(logits, write.builder.getF32Type());
-    losses = CrossEntropyOp::create(write.builder, write.loc, logits, labels, ignoreIndex, llvm::APFloat(labelSmoothing)).getLoss();
+    losses =
+        CrossEntropyOp::create(write.builder, write.loc, logits, labels, ignoreIndex, llvm::APFloat(labelSmoothing))
+            .getLoss();
   } else {
     Value distance = write.binary("sub", write.cast(logits, write.builder.getF32Type()), labels);
     distance = write.select(isIgnored(write, labels), write.zeros(distance), distance);

@@ -78,8 +78,9 @@ void keepOneOrder(const Forward &forward, Kept &kept) {
       read.insert(withoutReshapes(op));
   for (Operation *op : forward.ops) {
     Operation *source = isa<TransposeOp>(op) ? withoutReshapes(op->getOperand(0).getDefiningOp()) : nullptr;
-    bool ofCopy = isa<ReshapeOp>(op) && forward.contains(op->getOperand(0)) && !kept.contains(op->getOperand(0).getDefiningOp());
-    if (!read.contains(source) && !ofCopy)
+    bool ofCopy =
+        isa<ReshapeOp>(op) && forward.contains(op->getOperand(0)) && !kept.contains(op->getOperand(0).getDefiningOp());
+    if (!(source && read.contains(source)) && !ofCopy)
       kept.insert(op);
   }
 }

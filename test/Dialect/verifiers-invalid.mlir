@@ -220,5 +220,10 @@ llmpar.weight @"w[8:11]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {
 
 // -----
 
+// expected-error @below {{at array<i64: 9223372036854775807> is no box of a tensor of shape array<i64: 10>}}
+llmpar.weight @"w[far]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {llmpar.part = {of = "w", shape = array<i64: 10>, starts = array<i64: 9223372036854775807>}}
+
+// -----
+
 // expected-error @below {{of type 'tensor<3xf32>' at array<i64: 0, 0> is no box of a tensor of shape array<i64: 4, 10>}}
 llmpar.weight @"w[0:3]" : tensor<3xf32> from #llmpar.external<"w.bin", 0, 40> {llmpar.part = {of = "w", shape = array<i64: 4, 10>, starts = array<i64: 0, 0>}}

@@ -7,7 +7,7 @@ func.func @main(%x: tensor<2xi64>) -> tensor<2xi64> {
 
 // -----
 
-// expected-error @below {{cannot be logits: floats with a dimension of classes are needed}}
+// expected-error @below {{cannot be logits: floats with a dimension are needed}}
 func.func @main(%x: tensor<f32>) -> tensor<f32> {
   return %x : tensor<f32>
 }

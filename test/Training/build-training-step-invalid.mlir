@@ -60,3 +60,13 @@ func.func @main(%x: tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<2x4xf32>) {
   %w = llmpar.load_weight @w : tensor<2x4xf32>
   return %x, %w : tensor<2x4xf32>, tensor<2x4xf32>
 }
+
+// -----
+
+llmpar.weight @w : tensor<4x6xf32> from <"w.bin", 0, 96>
+// expected-error @below {{has an input 'labels' of its own, which a step adds: give it another name}}
+func.func @main(%x: tensor<2x4xf32> {llmpar.name = "labels"}) -> tensor<2x6xf32> {
+  %w = llmpar.load_weight @w : tensor<4x6xf32>
+  %y = llmpar.matmul %x, %w : (tensor<2x4xf32>, tensor<4x6xf32>) -> tensor<2x6xf32>
+  return %y : tensor<2x6xf32>
+}

@@ -50,3 +50,21 @@ func.func @main(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
   %0 = llmpar.binary "mul" %a, %b : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
   return %0 : tensor<2x4xf32>
 }
+
+// -----
+
+// A value whose gradient is also another's: %y and %a share it.
+// CHECK-LABEL: func.func @main
+// CHECK:       llmpar.slice_grad
+// CHECK:       return
+llmpar.weight @a : tensor<4xf32> from <"w.bin", 0, 16>
+llmpar.weight @b : tensor<4xf32> from <"w.bin", 16, 16>
+func.func @main() -> tensor<2xf32> {
+  %a = llmpar.load_weight @a : tensor<4xf32>
+  %b = llmpar.load_weight @b : tensor<4xf32>
+  %y = llmpar.binary "add" %a, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %s = llmpar.slice %y {starts = array<i64: 0>, steps = array<i64: 1>} : (tensor<4xf32>) -> tensor<2xf32>
+  %t = llmpar.slice %b {starts = array<i64: 2>, steps = array<i64: 1>} : (tensor<4xf32>) -> tensor<2xf32>
+  %z = llmpar.binary "mul" %s, %t : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return %z : tensor<2xf32>
+}

@@ -28,3 +28,22 @@ func.func @main(%x: tensor<3x4xf32>) -> (tensor<3x2xf32> {llmpar.name = "logits"
   %2 = llmpar.matmul %x, %v : (tensor<3x4xf32>, tensor<4x4xf32>) -> tensor<3x4xf32>
   return %1, %2, %taken : tensor<3x2xf32>, tensor<3x4xf32>, tensor<6xf32>
 }
+
+// -----
+
+// No state takes the name of a tensor of the model, though that is there in parts alone.
+// CHECK-DAG:   llmpar.weight @w.velocity_0 : tensor<4x2xf32> from zeros
+// CHECK-DAG:   llmpar.weight @"w.velocity.velocity[:, 0:4]" : tensor<2x4xf32> from zeros {llmpar.mutable, llmpar.part = {of = "w.velocity.velocity"
+llmpar.weight @w : tensor<4x2xf32> from <"w.bin", 0, 32>
+llmpar.weight @"w.velocity[:, 0:4]" : tensor<2x4xf32> from <"w.bin", 32, 64> {llmpar.part = {of = "w.velocity", shape = array<i64: 2, 8>, starts = array<i64: 0, 0>}}
+llmpar.weight @"w.velocity[:, 4:8]" : tensor<2x4xf32> from <"w.bin", 32, 64> {llmpar.part = {of = "w.velocity", shape = array<i64: 2, 8>, starts = array<i64: 0, 4>}}
+func.func @main(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  %w = llmpar.load_weight @w : tensor<4x2xf32>
+  %a = llmpar.load_weight @"w.velocity[:, 0:4]" : tensor<2x4xf32>
+  %b = llmpar.load_weight @"w.velocity[:, 4:8]" : tensor<2x4xf32>
+  %0 = llmpar.matmul %x, %w : (tensor<3x4xf32>, tensor<4x2xf32>) -> tensor<3x2xf32>
+  %1 = llmpar.matmul %0, %a : (tensor<3x2xf32>, tensor<2x4xf32>) -> tensor<3x4xf32>
+  %2 = llmpar.matmul %0, %b : (tensor<3x2xf32>, tensor<2x4xf32>) -> tensor<3x4xf32>
+  %3 = llmpar.binary "mul" %1, %2 : (tensor<3x4xf32>, tensor<3x4xf32>) -> tensor<3x4xf32>
+  return %3 : tensor<3x4xf32>
+}

@@ -17,12 +17,14 @@ ROWS, FEATURES, HIDDEN, OUT, SAMPLES = 6, 8, 12, 5, 30
 RATE = 0.05
 
 
-def write_model(path: Path, weights: list[np.ndarray]) -> None:
-    """y[batch, 5] = tanh(x[batch, 8] a) b + c"""
+def write_model(path: Path, weights: list[np.ndarray], mask: int | None = None) -> None:
+    """y[batch, 5] = tanh(x[batch, 8] a) b + c; with an input x_mask of that type in front, x x_mask."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", FEATURES])
+    masked = [] if mask is None else [helper.make_node("Cast", ["x_mask"], ["m"], to=TensorProto.FLOAT), helper.make_node("Mul", ["x", "m"], ["xm"])]
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "a"], ["0"]), helper.make_node("Tanh", ["0"], ["1"]), helper.make_node("MatMul", ["1", "b"], ["2"]),
+        [*masked, helper.make_node("MatMul", ["xm" if masked else "x", "a"], ["0"]), helper.make_node("Tanh", ["0"], ["1"]), helper.make_node("MatMul", ["1", "b"], ["2"]),
          helper.make_node("Add", ["2", "c"], ["y"])],
-        "regression", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", FEATURES])],
+        "regression", [x] if mask is None else [x, helper.make_tensor_value_info("x_mask", mask, ["batch", FEATURES])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", OUT])],
         [numpy_helper.from_array(w, name) for w, name in zip(weights, "abc", strict=True)])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
@@ -124,6 +126,14 @@ class TrainArraysTest(unittest.TestCase):
                 self.assertEqual((report["samples"], report["labels"]), (SAMPLES, int(np.sum(~np.isnan(self.labels)))))
                 np.testing.assert_allclose(report["loss"], mean_square(self.weights, self.x, self.labels), rtol=1e-5)
 
+    def test_masks_are_ones(self):
+        for mask in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL):
+            with self.subTest(mask=TensorProto.DataType.Name(mask)):
+                model = self.root / "masked.onnx"
+                write_model(model, self.weights, mask)
+                report = run_checked("eval", model, "--dim", "batch=6", "--data", self.root / "numbers.npz", "--loss", "mse", "--json")["all"]
+                np.testing.assert_allclose(report["loss"], mean_square(self.weights, self.x, self.labels), rtol=1e-5)
+
     def test_classes_of_whole_samples(self):
         out = self.root / "trained.onnx"
         log = self.root / "classes.jsonl"
@@ -142,6 +152,9 @@ class TrainArraysTest(unittest.TestCase):
         whole = self.losses()
         self.losses("--save", save, "--save-interval", "5", "--save-total-limit", "3")
         self.assertEqual(self.losses("--load", save / "iter_0000005"), whole)  # the log keeps the lines before
+        self.write("changed.npz", x=self.x[:ROWS], labels=2 * self.labels[:ROWS])
+        outcome = run_llmpar("train", *self.flags("changed.npz", "--loss", "mse", "--load", save / "iter_0000005"))
+        self.assertRegex(outcome.error, "checksum was .* the samples would be others")
 
     def test_what_is_wrong_with_the_arrays_is_said_before_the_first_step(self):
         self.write("short.npz", x=self.x[:4], labels=self.labels)
@@ -149,10 +162,17 @@ class TrainArraysTest(unittest.TestCase):
         self.write("none.npz", labels=self.labels)
         self.write("wide.npz", x=self.x, labels=self.labels.astype(np.float64))
         self.write("unlabelled.npz", x=self.x)
+        self.write("empty.npz", x=self.x[:0], labels=self.labels[:0])
+        self.write("nan.npz", x=self.x, labels=np.full_like(self.labels, np.nan))
+        self.write("ignored.npz", x=self.x, labels=np.full(SAMPLES, -100))
         self.write("beyond.npz", x=self.x, labels=np.where(np.arange(SAMPLES) == 17, 9, self.classes))
         for data, more, part in (
             ("short.npz", ["--loss", "mse"], "array 'x' of type 4x8xf32 does not have the samples of 'labels' of type 30x5xf32"),
-            ("other.npz", ["--loss", "mse"], "array 'z' is none of the model's inputs x, labels"),
+            ("other.npz", ["--loss", "mse"], "array 'z' is none of the model's inputs x"),
+            ("numbers.npz", ["--loss", "mse", "--input", "x=6x8xf32=1"], "input 'x' is given twice: by --input, and by "),
+            ("nan.npz", ["--loss", "mse"], "no label of 150 counts"),
+            ("ignored.npz", [], "no label of 30 counts"),
+            ("empty.npz", ["--loss", "mse"], "empty.npz"),
             ("none.npz", ["--loss", "mse"], "input 'x' of type 6x8xf32 is not given: add --input=x=..., or an array of that name to"),
             ("wide.npz", ["--loss", "mse"], "array 'labels' of type 30x5xf64 is not of samples for an input of type 6x5xf32"),
             ("unlabelled.npz", [], "no array 'labels'"),
@@ -166,6 +186,31 @@ class TrainArraysTest(unittest.TestCase):
                 outcome = run_llmpar("train", *self.flags(data, *more))
                 self.assertEqual(outcome.code, 2, outcome.error)
                 self.assertIn(part, outcome.error)
+                if "--split" in more or "--label-smoothing" in more:  # of train
+                    continue
+                outcome = run_llmpar("eval", self.model, "--dim", f"batch={ROWS}", "--data", self.root / data, *more)
+                self.assertEqual(outcome.code, 2, outcome.error)
+                self.assertIn(part, outcome.error)
+
+    def test_a_batch_needs_rows_and_classes_a_dimension(self):
+        for command, more, part in (("train", ["--dim", "batch=0", "--loss", "mse"], "a batch of 0 rows learns nothing: bind a larger one with --dim"),
+                                    ("eval", ["--dim", "batch=0", "--loss", "mse"], "a batch of 0 rows learns nothing")):
+            with self.subTest(command):
+                outcome = run_llmpar(command, self.model, "--data", self.root / "numbers.npz", *more)
+                self.assertEqual(outcome.code, 2, outcome.error)
+                self.assertIn(part, outcome.error)
+        model = onnx.load(self.model)
+        model.graph.node.append(helper.make_node("ReduceSum", ["y"], ["sums"], keepdims=0))
+        model.graph.node[-1].input.append("last")
+        model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "last"))
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["batch"]))
+        onnx.save(model, self.root / "sums.onnx")
+        self.write("scalars.npz", x=self.x, labels=self.x[:, 0])
+        train = ["train", self.root / "sums.onnx", "--dim", "batch=6", "--data", self.root / "scalars.npz", "--train-iters", "2"]
+        outcome = run_llmpar(*train)
+        self.assertEqual(outcome.code, 2, outcome.error)
+        self.assertIn("no dimension of classes beside that of the batch: --loss mse compares numbers", outcome.error)
+        run_checked(*train, "--loss", "mse", "--json")
 
 
 if __name__ == "__main__":

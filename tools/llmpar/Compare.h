@@ -64,7 +64,7 @@ struct MeasuredMethod {
 };
 
 /// Runs methods on this machine's devices, in turns: what else goes on there slows all alike, and turns wait a while for
-/// it to end. One behind the other where memory does not hold them all. `tokens`: of training; null: inputs are made up.
+/// it to end. One behind the other where memory does not hold them all. `samples`: of training; null: inputs are made up.
 bool measureMethods(const Options &options, const Given &given, const Cluster &cluster, const Samples *samples,
                     llvm::MutableArrayRef<MeasuredMethod> methods, Failure &failure);
 

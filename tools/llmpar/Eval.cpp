@@ -36,8 +36,8 @@ llvm::Expected<std::vector<Part>> partsOf(const Options &options, int64_t sample
 
 bool evaluate(const Options &options, std::vector<Part> &parts, Failure &failure) {
   if (options.data.empty())
-    return failure.set(
-        Usage, "what should it predict? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one), or an .npz with arrays of the inputs and of 'labels'");
+    return failure.set(Usage, "what should it predict? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` "
+                              "makes one), or an .npz with arrays of the inputs and of 'labels'");
   if (llvm::StringRef(options.model).ends_with(".llmpar"))
     return failure.set(Usage, "eval takes an .onnx model: a program has no loss");
   if (options.device == "trace")
@@ -82,7 +82,8 @@ int evalCommand(const Options &options) {
     if (options.json)
       report[part.name] = toJson(e);
     else
-      llvm::outs() << llvm::formatv("{0,-10}  {1} samples, {2} {3}   {4}\n", part.name, e.samples, e.labels, e.ofTokens ? "tokens" : "labels", describe(e));
+      llvm::outs() << llvm::formatv("{0,-10}  {1} samples, {2} {3}   {4}\n", part.name, e.samples, e.labels,
+                                    e.ofTokens ? "tokens" : "labels", describe(e));
   }
   if (options.json)
     llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(report))) << "\n";

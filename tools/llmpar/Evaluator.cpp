@@ -8,7 +8,8 @@ namespace llmpar::tool {
 
 llvm::json::Object toJson(const Evaluation &e) {
   auto number = [](double x) { return std::isfinite(x) ? llvm::json::Value(x) : llvm::json::Value(nullptr); };
-  llvm::json::Object object{{"samples", e.samples}, {e.ofTokens ? "tokens" : "labels", e.labels}, {"loss", number(e.loss)}};
+  llvm::json::Object object{
+      {"samples", e.samples}, {e.ofTokens ? "tokens" : "labels", e.labels}, {"loss", number(e.loss)}};
   if (e.accuracy) {
     object["perplexity"] = number(e.perplexity());
     object["accuracy"] = number(*e.accuracy);
@@ -62,7 +63,10 @@ bool Evaluator::run(SampleRange range, int64_t batches, Evaluation &result, Fail
       sum += output.as<float>()[0];
     }
   }
-  result = {.samples = end - range.begin, .labels = std::llround(count), .ofTokens = inputs.unit() == "tokens", .loss = loss / count};
+  result = {.samples = end - range.begin,
+            .labels = std::llround(count),
+            .ofTokens = inputs.areTokens(),
+            .loss = loss / count};
   if (hits)
     result.accuracy = *hits / count;
   return true;

@@ -20,7 +20,7 @@ struct Evaluation {
 
 /// samples, tokens or labels, loss; of cross-entropy perplexity and accuracy. Null for what is not finite.
 llvm::json::Object toJson(const Evaluation &evaluation);
-/// "loss 2.3026   perplexity 10.0000   accuracy 12.50 %"
+/// "loss 2.3026   perplexity 10.0000   accuracy 12.50%"
 std::string describe(const Evaluation &evaluation);
 
 /// The model as a step of evaluation on the mesh and under the layout of the options, with weights of its own.

@@ -105,7 +105,7 @@ int planCommand(const Options &options) {
   if (std::string problem = options.train ? problemWithStepOptions(options) : problemOutsideTraining(options); !problem.empty())
     failure.set(Usage, problem);
   else if (options.train && !options.data.empty())
-    failure.set(Usage, "--data=" + options.data + ": a plan of training reads no tokens, leave it out");
+    failure.set(Usage, "--data=" + options.data + ": a plan of training reads no samples, leave it out");
   if (failure.code != Ok || !readInputs(options, given, failure))
     return failure.report(options);
   mlir::MLIRContext context;

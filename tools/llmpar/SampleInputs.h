@@ -15,9 +15,9 @@ namespace llmpar::tool {
 
 class SampleInputs {
 public:
-  /// Arrays go to the inputs of their names. Tokens go to the only integer input of the labels' shape, of several to those
-  /// called `input_ids` and the like. Of what is left positions count from 0, masks are ones and token types 0; what
-  /// else a model takes must be given, or be empty.
+  /// Arrays go to the inputs of their names. Tokens go to the only integer input of the labels' shape, of several to
+  /// those called `input_ids` and the like. Of what is left positions count from 0, masks are ones and token types 0;
+  /// what else a model takes must be given, or be empty.
   bool find(const Session &session, const Samples &samples, Failure &failure);
 
   /// Of an input that has the rows of a batch.
@@ -25,9 +25,10 @@ public:
   int64_t rows() const { return labels->shape[0]; }
   /// Labels of a sample: its tokens.
   int64_t length() const { return labels->elements() / std::max<int64_t>(rows(), 1); }
+  bool areTokens() const { return samples->tokens(); }
   /// What a step is counted in, and how many of them it has: tokens, or samples of arrays.
-  llvm::StringRef unit() const { return samples->tokens() ? "tokens" : "samples"; }
-  int64_t unitsOfStep() const { return samples->tokens() ? rows() * length() : rows(); }
+  llvm::StringRef unit() const { return areTokens() ? "tokens" : "samples"; }
+  int64_t unitsOfStep() const { return areTokens() ? rows() * length() : rows(); }
 
   using Batch = std::vector<std::vector<std::byte>>; ///< by column
   /// One sample for each row; -1: labels that do not count. Any thread may call it.
@@ -47,7 +48,7 @@ private:
 
   bool addArray(rt::HostTensor &input, const rt::HostTensor &array, Failure &failure);
   bool addTokens(llvm::ArrayRef<rt::HostTensor *> candidates, int64_t classes, Failure &failure);
-  bool checkClasses(int64_t classes, Failure &failure) const;
+  bool checkLabels(int64_t classes, Failure &failure) const;
   void readRow(const Column &column, int64_t sample, llvm::MutableArrayRef<std::byte> row) const;
 };
 

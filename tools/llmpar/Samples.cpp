@@ -3,6 +3,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/xxhash.h"
 
 namespace llmpar::tool {
 
@@ -20,7 +21,8 @@ llvm::Expected<Samples> Samples::open(const std::string &path) {
     return llvm::createStringError(status.message());
   const rt::HostTensor *labels = samples.array("labels");
   if (!labels)
-    return llvm::createStringError(path + ": no array 'labels': what should be learnt? Each array has the samples as its first dimension");
+    return llvm::createStringError(
+        path + ": no array 'labels': what should be learnt? Each array has the samples as its first dimension");
   for (const rt::HostTensor &array : samples.arrays_)
     if (array.shape.empty() || labels->shape.empty() || array.shape[0] != labels->shape[0])
       return llvm::createStringError(path + ": array '" + array.name + "' of type " + rt::describeTensor(array) +
@@ -30,7 +32,8 @@ llvm::Expected<Samples> Samples::open(const std::string &path) {
 }
 
 const rt::HostTensor *Samples::array(llvm::StringRef name) const {
-  const auto *it = llvm::find_if(llvm::ArrayRef(arrays_), [&](const rt::HostTensor &array) { return array.name == name; });
+  const auto *it =
+      llvm::find_if(llvm::ArrayRef(arrays_), [&](const rt::HostTensor &array) { return array.name == name; });
   return it == llvm::ArrayRef(arrays_).end() ? nullptr : it;
 }
 
@@ -42,9 +45,23 @@ std::string Samples::describe(int64_t samples, int64_t length) const {
   return llvm::formatv("{0} tokens, and {1} samples of {2}", tokens_->size(), samples, length).str();
 }
 
+/// Of all arrays, in the order of the file.
+std::string Samples::checksum() const {
+  auto digestOf = [](const auto &bytes) {
+    return llvm::xxh3_64bits(
+        llvm::ArrayRef(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size() * sizeof(bytes[0])));
+  };
+  std::vector<uint64_t> digests;
+  for (const rt::HostTensor &array : arrays_) {
+    digests.push_back(digestOf(array.name + " " + rt::describeTensor(array)));
+    digests.push_back(digestOf(array.data));
+  }
+  return llvm::formatv("{0:x-16}", digestOf(digests)).str();
+}
+
 llvm::json::Object Samples::identity(int64_t length) const {
   if (!tokens_)
-    return llvm::json::Object{{"samples", size(length)}};
+    return llvm::json::Object{{"samples", size(length)}, {"checksum", checksum()}};
   return llvm::json::Object{{"tokens", tokens_->size()}, {"sequence length", length}};
 }
 

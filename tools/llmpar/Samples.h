@@ -36,6 +36,8 @@ private:
   std::string path_;
   std::optional<TokenFile> tokens_;
   std::vector<rt::HostTensor> arrays_;
+
+  std::string checksum() const;
 };
 
 } // namespace llmpar::tool

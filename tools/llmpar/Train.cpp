@@ -108,11 +108,10 @@ private:
                                               samples.describe(training.size(), inputs.length()), inputs.rows())
                                     .str());
     if (options.evalInterval > 0 && validation.size() == 0)
-      return failure.set(Usage,
-                         llvm::formatv("--split {0} leaves no sample of {1} for validation: give more, or "
-                                       "another --split",
-                                       split(), count)
-                             .str());
+      return failure.set(Usage, llvm::formatv("--split {0} leaves no sample of {1} for validation: give more, or "
+                                              "another --split",
+                                              split(), count)
+                                    .str());
     llvm::Expected<std::vector<int64_t>> found = rowGroups(session, inputs.name(), options.dataSharding, inputs.rows());
     if (!found)
       return failure.set(Usage, llvm::toString(found.takeError()));
@@ -127,6 +126,8 @@ private:
   /// Which samples there are, and in which order: what must be the same for a run that goes on.
   llvm::json::Object describeData() const {
     llvm::json::Object data = samples.identity(inputs.length());
+    if (!samples.tokens())
+      data["loss"] = options.loss;
     data["split"] = split();
     data["seed"] = options.seed;
     data["data sharding"] = options.dataSharding;
@@ -152,8 +153,12 @@ private:
       return failure.set(Usage, llvm::toString(std::move(error)));
     step = manifest.step;
     if (int64_t interval = synchronizationInterval(options); step % interval != 0)
-      return failure.set(Usage, llvm::formatv("{0} is of step {1}, no multiple of the {2} steps between means of the replicas: choose another "
-                                              "--sync-interval or --save-interval", checkpoint.folder(), step, interval).str());
+      return failure.set(
+          Usage, llvm::formatv(
+                     "{0} is of step {1}, no multiple of the {2} steps between means of the replicas: choose another "
+                     "--sync-interval or --save-interval",
+                     checkpoint.folder(), step, interval)
+                     .str());
     position = manifest.data.getInteger("position").value_or(0);
     if (options.load == options.save)
       lastSaved = step;

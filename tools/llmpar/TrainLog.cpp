@@ -145,11 +145,10 @@ void TrainLog::showStatus(int64_t step, double loss, double perStep) {
   std::string use = peakFlopsPerSecond > 0
                         ? llvm::formatv(" ({0:P1} of the peak)", flopsPerStep / perStep / peakFlopsPerSecond).str()
                         : "";
-  status.show(
-      llvm::formatv("step {0}/{1}   loss {2:f4}   {3:f0} {4}/s   {5:f2} GFLOP/s{6}   {7}:{8,0+2}:{9,0+2} left", step,
-                    options.trainSteps, loss, unitsPerStep / perStep, unit, flopsPerStep / perStep / 1e9, use, left / 3600,
-                    left / 60 % 60, left % 60)
-          .str());
+  status.show(llvm::formatv("step {0}/{1}   loss {2:f4}   {3:f0} {4}/s   {5:f2} GFLOP/s{6}   {7}:{8,0+2}:{9,0+2} left",
+                            step, options.trainSteps, loss, unitsPerStep / perStep, unit, flopsPerStep / perStep / 1e9,
+                            use, left / 3600, left / 60 % 60, left % 60)
+                  .str());
 }
 
 } // namespace llmpar::tool

@@ -91,17 +91,22 @@ int64_t synchronizationInterval(const Options &options) {
 /// Between means, states are one replica's: what reads them does so behind a mean.
 static std::string problemWithSynchronization(const Options &options) {
   if (options.syncInterval > 1 && options.staleness > 0)
-    return "--sync-interval lets replicas take steps of their own, whose gradients --staleness has nothing to wait for: choose one";
+    return "--sync-interval lets replicas take steps of their own, whose gradients --staleness has nothing to wait "
+           "for: choose one";
   if (options.fp16 && (options.syncInterval > 1 || options.staleness > 0))
-    return "--fp16 skips steps whose gradients overflow on some replica, of which the others know nothing with --sync-interval or "
+    return "--fp16 skips steps whose gradients overflow on some replica, of which the others know nothing with "
+           "--sync-interval or "
            "--staleness: choose --bf16";
   int64_t interval = synchronizationInterval(options);
-  for (auto [name, steps] : {std::pair("--train-iters", options.trainSteps), std::pair("--save-interval", options.saveInterval),
-                             std::pair("--eval-interval", options.syncInterval > 1 ? options.evalInterval : 0)})
+  for (auto [name, steps] :
+       {std::pair("--train-iters", options.trainSteps), std::pair("--save-interval", options.saveInterval),
+        std::pair("--eval-interval", options.syncInterval > 1 ? options.evalInterval : 0)})
     if (steps % interval != 0)
-      return llvm::formatv("{0} {1} is no multiple of the {2} steps between means of the replicas ({3}): choose {4}", name, steps, interval,
+      return llvm::formatv("{0} {1} is no multiple of the {2} steps between means of the replicas ({3}): choose {4}",
+                           name, steps, interval,
                            options.syncInterval > 1 ? "--sync-interval" : "--save-interval, with --staleness",
-                           (steps / interval + 1) * interval).str();
+                           (steps / interval + 1) * interval)
+          .str();
   return "";
 }
 
@@ -112,7 +117,8 @@ std::string problemWithTrainOptions(const Options &options) {
     return x > 0 && std::isfinite(x) && std::frexp(x, &exponent) == 0.5;
   };
   if (options.data.empty())
-    return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one), or an .npz with arrays of the inputs and of 'labels'";
+    return "what should it learn? add --data tokens.bin (`llmpar data text.txt -o tokens.bin` makes one), or an .npz "
+           "with arrays of the inputs and of 'labels'";
   if (options.zero < 0 || options.zero > 3)
     return "--zero is 0, 1, 2 (optimizer states and gradients; 1 and 2 are the same here) or 3 (parameters too)";
   if (std::string problem = problemWithStepOptions(options); !problem.empty())
@@ -187,10 +193,7 @@ TrainingOptions trainingOptions(const Options &options, llvm::StringRef layout) 
   std::optional<int64_t> every;
   if (options.syncInterval > 1 || options.staleness > 0)
     every = synchronizationInterval(options) > 1 ? synchronizationInterval(options) : 0;
-  return {.step = stepOptions(options),
-          .recompute = recompute,
-          .zeroStage = options.zero,
-          .synchronizeEvery = every};
+  return {.step = stepOptions(options), .recompute = recompute, .zeroStage = options.zero, .synchronizeEvery = every};
 }
 
 } // namespace llmpar::tool

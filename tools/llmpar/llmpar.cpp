@@ -30,8 +30,8 @@ static cl::SubCommand exportSub("export", "write a layout for JAX, PyTorch, Mega
 static cl::SubCommand diffSub("diff", "print what differs between two plans");
 static cl::SubCommand clusterSub("cluster", "list or show the shipped clusters, or measure this machine: list, show <name>, probe");
 static cl::SubCommand compareSub("compare", "predict (and measure) every parallelization method side by side");
-static cl::SubCommand trainSub("train", "train a model on a file of tokens");
-static cl::SubCommand evalSub("eval", "loss, perplexity and accuracy of a model, or of a checkpoint, on a file of tokens");
+static cl::SubCommand trainSub("train", "train a model on a file of tokens, or on arrays of samples");
+static cl::SubCommand evalSub("eval", "loss (and perplexity and accuracy) of a model, or of a checkpoint, on tokens or samples");
 static cl::SubCommand dataSub("data", "make a file of tokens from text");
 static cl::SubCommand inspectSub("inspect", "print what a model or a program contains");
 
