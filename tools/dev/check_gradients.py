@@ -61,7 +61,8 @@ class Model:
 
         for info in self.proto.graph.input:
             kind = onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
-            if info.name not in self.parameters and not any(word in info.name for word in ("mask", "position", "token_type", "past")):
+            is_filled = any(word in info.name for word in ("mask", "position", "token_type")) or 0 in shape(info)
+            if info.name not in self.parameters and not is_filled:
                 arrays[info.name] = (random.standard_normal(shape(info)) if kind.kind == "f" else random.integers(0, tokens, shape(info))).astype(kind)
         floats = [info for info in self.proto.graph.output if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
         if not floats or min(shape(floats[0])) <= 0:

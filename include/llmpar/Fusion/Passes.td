@@ -35,8 +35,8 @@ def RaiseRotary : FusionPass<"llmpar-raise-rotary"> {
   let description = [{
     `x cos + turn(x) sin` with tables as wide as x, or `(a cos - b sin, b cos + a sin)`; of halves or of neighbours, of
     whole rows or of their first elements. A table as wide as x must be known to give each angle twice: by concat, by
-    repetition, or as a constant of the graph, also through arithmetic and lookups; what is in a file of weights is not read.
-    Nothing else may use what is inside.
+    repetition, or as a constant of the graph, also through arithmetic and lookups; what is in a file of weights is not
+    read. Nothing else may use what is inside.
   }];
 }
 def SplitBatches : FusionPass<"llmpar-split-batches"> {

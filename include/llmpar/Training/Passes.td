@@ -34,9 +34,10 @@ def BuildTrainingStep : TrainingPass<"llmpar-build-training-step"> {
   let description = [{
     The step takes @main's inputs and `labels`, and gives the mean loss over the labels that count (and the norm of the
     gradient, if it is clipped). Labels of `cross-entropy` are classes, one i64 for each row of the logits, of which
-    `ignore-index` does not count; those of `mse` are f32, one for each logit, of which NaN does not count. Every float weight that the logits depend on
-    becomes state: its next value is a further result, with the weight's symbol as `llmpar.next`. What the optimizer
-    keeps (`@w.m`, `@w.v`, `@w.velocity`, `@step`) are weights without a file: they begin as zeros.
+    `ignore-index` does not count; those of `mse` are f32, one for each logit, of which NaN does not count. Every float
+    weight that the logits depend on becomes state: its next value is a further result, with the weight's symbol as
+    `llmpar.next`. What the optimizer keeps (`@w.m`, `@w.v`, `@w.velocity`, `@step`) are weights without a file: they begin
+    as zeros.
 
     With `gradient-accumulation-steps` the graph is that of one micro-batch. Inputs with a batch get the rows of all of
     them; forward and backward of each micro-batch follow each other, and gradients are summed. The loss is still the
@@ -100,7 +101,8 @@ def BuildEvaluationStep : TrainingPass<"llmpar-build-evaluation-step"> {
   let summary = "Make @main a step of evaluation: sums of loss and of correct predictions";
   let description = [{
     The step takes @main's inputs and `labels`, as a training step does, and gives sums over the labels that count:
-    `loss`; `hits`, the rows whose label has the largest logit (of cross-entropy); `count`, the labels. Every float weight becomes state that no step changes: the weights of a training run can be put there.
+    `loss`; `hits`, the rows whose label has the largest logit (of cross-entropy); `count`, the labels. Every float
+    weight becomes state that no step changes: the weights of a training run can be put there.
   }];
   let options = [
     Option<"logits", "logits", "std::string", "\"\"", "name of the result that holds the logits; the first float result if empty">,
